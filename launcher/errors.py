@@ -1,0 +1,55 @@
+"""Every error that `launcher` raises on purpose, each with the exit code that people and scripts see.
+
+    LauncherError            exit 1
+    ├── RunFailed            exit 1    the run itself ended Failed or Cancelled
+    ├── UsageError           exit 2    flags or a value are wrong
+    │   ├── SpecError                  a spec file or a key in it
+    │   └── StorageError               the storage is full or not writable
+    ├── NotFound             exit 3    no such run, stage or file
+    ├── BackendError         exit 4    the cluster or the local supervisor cannot be reached, or refused
+    ├── WaitTimeout          exit 5    still not finished when the time was up
+    └── Conflict             exit 6    the name is taken by a run with another plan
+
+Exit 42 is a configuration error inside a pod (never retried); 130 is an interruption by the user.
+"""
+
+from __future__ import annotations
+
+CONFIGURATION_EXIT = 42
+INTERRUPTED_EXIT = 130
+
+
+class LauncherError(Exception):
+    exit_code = 1
+
+
+class RunFailed(LauncherError):
+    pass
+
+
+class UsageError(LauncherError):
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    pass
+
+
+class StorageError(UsageError):
+    pass
+
+
+class NotFound(LauncherError):
+    exit_code = 3
+
+
+class BackendError(LauncherError):
+    exit_code = 4
+
+
+class WaitTimeout(LauncherError):
+    exit_code = 5
+
+
+class Conflict(LauncherError):
+    exit_code = 6

@@ -1,0 +1,58 @@
+"""What a user asks for: a run, as frozen dataclasses, and where each of its values came from.
+
+Parsing and the merge of flags, files and defaults are in `launcher.spec_file`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STAGES = ("train", "evaluate", "export")
+DEVICE_COUNTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class StagePolicy:
+    """How long an attempt of a stage may take, how its silence is judged, and how often it is tried again."""
+
+    retries: int = 2
+    """Further attempts after the first, for failures that another attempt can help."""
+    backoff_s: float = 5.0
+    """Seconds before the second attempt; doubled for each one after."""
+    deadline_s: float = 0.0
+    """Seconds that one attempt may take; 0 = no limit."""
+    heartbeat_s: float = 40.0
+    """Seconds after which a rank that is stopped, or neither works nor progresses, counts as hung."""
+    stall_s: float = 1800.0
+    """Seconds without a training step after which a rank counts as hung even if it is busy."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run as the user says it. `train`, `evaluate` and `export` hold configuration keys of `sphereface`."""
+
+    name: str
+    device: str = "cpu"
+    """Name of a device profile (`launcher/profiles/*.yaml`)."""
+    devices: int = 1
+    """Devices, and so training processes: 1, 2, 4 or 8."""
+    storage: str = "."
+    """Folder (absolute) under which `runs/<run>/` is kept."""
+    stages: tuple[str, ...] = STAGES
+    train: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: Mapping[str, Any] = field(default_factory=dict)
+    export: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment of every stage; names that look like secrets are refused."""
+    policy: Mapping[str, StagePolicy] = field(default_factory=dict)
+    """By stage; a stage that is not named has the defaults."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A spec and, by dotted key (`train.lr`), the place that each value came from (`flag --set`, `demo.yaml:7`)."""
+
+    spec: RunSpec
+    origins: Mapping[str, str]

@@ -1,0 +1,69 @@
+"""Names of everything inside a run folder, and of the environment that a stage is started with.
+
+    <storage>/runs/<run>/
+        plan.json  run.json  events.jsonl  supervisor.{lock,log}
+        train/     checkpoints/0-E_S.ckpt  metrics.jsonl  result.json  logs/rank_R.log  attempts/A.json  _SUCCESS.json
+        evaluate/  lfw.json  scores.npz  roc.png  result.json  logs/…  _SUCCESS.json
+        export/    sphereface.mindir  sphereface.onnx  result.json  logs/…  _SUCCESS.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RUNS = "runs"
+
+PLAN = "plan.json"
+RUN = "run.json"
+EVENTS = "events.jsonl"
+SUPERVISOR_LOCK = "supervisor.lock"
+SUPERVISOR_LOG = "supervisor.log"
+CANCEL = "cancel"  # exists while a cancellation is asked for
+
+TRAIN = "train"
+EVALUATE = "evaluate"
+EXPORT = "export"
+
+SUCCESS = "_SUCCESS.json"
+RESULT = "result.json"  # what the stage's own program says of its end; the marker is made from it
+METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
+LOGS = "logs"
+ATTEMPTS = "attempts"
+STATUS = "status"
+LFW = "lfw.json"
+SCORES = "scores.npz"
+ROC = "roc.png"
+BAD_IMAGES = "bad_images.txt"
+
+STATUS_DIR_VARIABLE = "SPHEREFACE_STATUS_DIR"
+"""Folder in which each rank keeps `rank_R.heartbeat` and, if it fails, leaves `rank_R.failure.json`."""
+
+
+def run_folder(storage: Path, run: str) -> Path:
+    return storage / RUNS / run
+
+
+def stage_folder(run: Path, stage: str) -> Path:
+    return run / stage
+
+
+def rank_log(stage: Path, rank: int) -> Path:
+    return stage / LOGS / f"rank_{rank}.log"
+
+
+def attempt_file(stage: Path, attempt: int) -> Path:
+    """How attempt `attempt` (1, 2, …) of a stage ended, written by the stage's first process."""
+    return stage / ATTEMPTS / f"{attempt}.json"
+
+
+def status_folder(stage: Path, attempt: int) -> Path:
+    return stage / STATUS / f"attempt_{attempt}"
+
+
+def heartbeat_file(status: Path, rank: int) -> Path:
+    return status / f"rank_{rank}.heartbeat"
+
+
+def failure_file(status: Path, rank: int) -> Path:
+    return status / f"rank_{rank}.failure.json"

@@ -1,0 +1,290 @@
+"""Every setting of SphereFace: one frozen dataclass, filled from defaults, then a YAML file, then flags.
+
+Keys under "seed" have the names and defaults of the published `sphereface_config.yaml` of the MindSpore model zoo,
+so that an old file or command line goes on working. A value may come as text (a flag, or YAML that quotes it): it is
+converted to the key's type or refused with one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runfolder import strict_yaml
+from sphereface.errors import ConfigError
+
+NETS = (
+    "sphereface4a",
+    "sphereface10a",
+    "sphereface20a",
+    "sphereface36a",
+    "sphereface64a",
+    "sphereface64a_caffe",
+)
+MARGINS = ("asoftmax", "sphereface_r_v1", "sphereface_r_v2", "cosface", "arcface")
+SCHEDULES = ("cosine_annealing", "exponential")
+PROTOCOLS = ("zoo", "paper", "insightface")
+FORMATS = ("MINDIR", "ONNX", "AIR")
+DEVICES = ("CPU", "GPU", "Ascend")
+
+
+def _key(
+    default: Any,
+    text: str,
+    *,
+    choices: Sequence[Any] = (),
+    low: float | None = None,
+    high: float | None = None,
+    positive: bool = False,
+) -> Any:
+    limits = {"help": text, "choices": tuple(choices), "low": low, "high": high, "positive": positive}
+    return dataclasses.field(default=default, metadata=limits)
+
+
+@dataclass(frozen=True)
+class Config:
+    # --- seed: device and processes
+    device_target: str = _key("CPU", "device kind that computes", choices=DEVICES)
+    device_id: int = _key(0, "device of a single process; a launched rank takes DEVICE_ID instead", low=0)
+    is_distributed: bool = _key(False, "train data-parallel; the launcher and msrun set it by environment")
+    rank: int = _key(0, "rank of this process; a launched rank takes RANK_ID instead", low=0)
+    group_size: int = _key(1, "number of ranks; a launched rank takes RANK_SIZE instead", low=1)
+    # --- seed: network and loss
+    net: str = _key("sphereface20a", "network by depth", choices=NETS)
+    image_size: str = _key("112, 96", "height, width of the aligned crop; the network is built for 112, 96")
+    num_classes: int = _key(0, "identities in the training list; 0 counts them", low=0)
+    label_smooth: bool = _key(True, "smooth the labels of the cross-entropy")
+    smooth_factor: float = _key(0.15, "mass that label smoothing spreads over the classes", low=0, high=0.99)
+    # --- seed: training data
+    dataset: str = _key("CASIA-WebFace", "name of the data set, for the log")
+    train_data_dir: str = _key("", "CASIA-style landmark list; empty takes train_img_dir as a folder per person")
+    train_img_dir: str = _key("", "folder of the images, or a file written by `sphereface pack`")
+    # --- seed: optimisation
+    lr: float = _key(0.15, "base learning rate", positive=True)
+    lr_scheduler: str = _key("cosine_annealing", "cosine_annealing, or exponential = steps at lr_epochs", choices=SCHEDULES)
+    eta_min: float = _key(0.0, "learning rate at the end of the cosine", low=0)
+    T_max: int = _key(0, "epochs of the cosine's half cycle; 0 = max_epoch", low=0)
+    max_epoch: int = _key(20, "epochs to train", low=1)
+    warmup_epochs: float = _key(0.0, "epochs of linear warm-up from 0", low=0)
+    per_batch_size: int = _key(32, "images a step on each rank", low=1)
+    weight_decay: float = _key(5e-4, "L2 weight decay of weights; biases and PReLU slopes have none", low=0)
+    momentum: float = _key(0.9, "momentum of SGD", low=0, high=0.9999)
+    # --- seed: checkpoints
+    train_pretrained: str = _key("", "checkpoint to start from (weights only)")
+    ckpt_interval: int = _key(10000, "save every so many steps, beside the end of each epoch", low=1)
+    save_ckpt_path: str = _key("", "folder of the checkpoints; empty = OUTPUT/checkpoints")
+    is_save_on_master: bool = _key(True, "only rank 0 saves; false: every rank saves its own file")
+    # --- seed: evaluation
+    ckpt_files: str = _key("", "checkpoint to judge or export; a folder means its newest")
+    datatxt_src: str = _key("", "LFW landmark list")
+    pairtxt_src: str = _key("", "LFW pairs.txt")
+    datasrc: str = _key("", "folder of the LFW images")
+    batch_size: int = _key(32, "images a forward pass in evaluation", low=1)
+    # --- seed: export
+    file_format: str = _key("MINDIR", "formats, comma-separated: MINDIR, ONNX, AIR")
+    file_name: str = _key("sphereface", "name of the exported file, without suffix")
+    # --- ours: run
+    output: str = _key(".", "folder that everything is written under")
+    seed: int = _key(0, "seed of initial weights, order and augmentation", low=0, high=2**31 - 1)
+    resume: bool = _key(True, "go on from the newest checkpoint in save_ckpt_path, if there is one")
+    log_interval: int = _key(100, "steps between log lines; the last step of an epoch is always logged", low=1)
+    keep_checkpoint_max: int = _key(5, "newest checkpoints that are kept; 0 keeps all", low=0)
+    # --- ours: network and loss
+    conv_bias: bool = _key(False, "bias in every convolution (the PyTorch port); the zoo has none")
+    margin: str = _key("asoftmax", "margin loss", choices=MARGINS)
+    margin_m: float = _key(0.0, "margin; 0 = the loss's own: asoftmax 4, sphereface_r 1.5/1.4, cosface .35, arcface .5", low=0)
+    margin_s: float = _key(0.0, "scale of the logits; 0 = the loss's own: sphereface_r 30, cosface 64, arcface 64", low=0)
+    lambda_preset: str = _key("zoo", "annealing of A-Softmax", choices=("zoo", "caffe", "custom"))
+    lambda_base: float = _key(1500.0, "lambda at step 0 (preset custom)", low=0)
+    lambda_gamma: float = _key(0.1, "decay of lambda a step (preset custom)", low=0)
+    lambda_power: float = _key(1.0, "power of the decay (preset custom)", low=0)
+    lambda_min: float = _key(5.0, "smallest lambda (preset custom)", low=0)
+    # --- ours: data
+    drop_lfw_overlap: bool = _key(True, "leave out the three CASIA identities that are in LFW")
+    color_jitter: float = _key(0.0, "random brightness and saturation, as in the zoo with 0.4", low=0, high=1)
+    data_workers: int = _key(1, "threads that decode and align images", low=1, high=64)
+    max_bad_images: float = _key(0.01, "share of training images that may be unreadable before training ends", low=0, high=1)
+    # --- ours: optimisation
+    lr_epochs: str = _key("", "epochs at which the exponential schedule steps, as in '10,16'")
+    lr_gamma: float = _key(0.1, "factor of each such step", positive=True, high=1)
+    clip_grad_norm: float = _key(0.0, "clip the gradient to this global L2 norm; 0 = off", low=0)
+    amp: bool = _key(False, "float16 convolutions with float32 head and loss (Ascend, GPU)")
+    loss_scale: float = _key(1024.0, "fixed loss scale with amp", positive=True)
+    # --- ours: transfer learning
+    new_head: bool = _key(False, "train_pretrained: leave its classification head, start a new one")
+    freeze: str = _key("", "stages whose weights stay as they are, as in '1,2' (of 1..4), and 'fc5'")
+    # --- ours: evaluation
+    protocol: str = _key("zoo", "how pairs are judged", choices=PROTOCOLS)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.file_format.split(",") if part.strip())
+
+    @property
+    def lr_steps(self) -> tuple[float, ...]:
+        """Epochs at which the exponential schedule steps, ascending."""
+        return tuple(float(part) for part in self.lr_epochs.split(",") if part.strip())
+
+    @property
+    def frozen_parts(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.freeze.split(",") if part.strip())
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return Path(self.save_ckpt_path) if self.save_ckpt_path else Path(self.output) / "checkpoints"
+
+
+KEYS: Mapping[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Config)}
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def type_of(key: str) -> type:
+    return _TYPES[str(KEYS[key].type)]
+
+
+def resolve(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """Defaults, then the YAML file, then flags. Raises ConfigError with file:line and key."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        document = _read(file)
+        for key, value in document.values.items():
+            values[key] = convert(key, value, f"{document.where(str(key))}: ")
+    for key, value in (flags or {}).items():
+        values[key] = convert(key, value, "")
+    config = Config(**values)
+    _check_together(config)
+    return config
+
+
+def convert(key: Any, value: Any, where: str) -> Any:
+    """`value` as the type of `key`. `where` begins the message ("file:line: " or nothing for a flag)."""
+    if key not in KEYS:
+        raise ConfigError(f"{where}unknown key '{key}'{strict_yaml.did_you_mean(str(key), KEYS)}")
+    kind = type_of(key)
+    try:
+        converted = _CONVERTERS[kind](value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{where}{key} must be {_WORDS[kind]}, not {value!r}") from None
+    _check_range(key, converted, where)
+    return converted
+
+
+def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str] | None = None) -> None:
+    """`--config FILE` and one flag a key (all keys where `keys` is None); only given flags appear in the result."""
+    parser.add_argument("--config", "--config_path", dest="config", metavar="FILE", help="YAML file with any of these keys")
+    for key in KEYS if keys is None else keys:
+        options = dict.fromkeys((f"--{key}", f"--{key.replace('_', '-')}"))
+        field = KEYS[key]
+        default = "" if field.default == "" else f" [{field.default}]"
+        parser.add_argument(
+            *options, dest=key, default=argparse.SUPPRESS, metavar=type_of(key).__name__.upper(),
+            help=(field.metadata["help"] + default).replace("%", "%%"),
+        )  # fmt: skip
+
+
+def from_arguments(arguments: argparse.Namespace) -> Config:
+    """The configuration that flags made by `add_flags` ask for."""
+    given = {key: value for key, value in vars(arguments).items() if key in KEYS}
+    return resolve(Path(arguments.config) if arguments.config else None, given)
+
+
+def schema() -> dict[str, dict[str, Any]]:
+    """Every key with type, default, limits and help, as plain data: what the launcher checks a spec against."""
+    described = {}
+    for key, field in KEYS.items():
+        limits = {name: value for name, value in field.metadata.items() if value not in (None, (), False)}
+        limits["choices"] = list(field.metadata["choices"])
+        described[key] = {"type": type_of(key).__name__, "default": field.default, **limits}
+    return described
+
+
+def _read(file: Path) -> strict_yaml.Document:
+    try:
+        return strict_yaml.read(file)
+    except strict_yaml.StrictYamlError as error:
+        raise ConfigError(str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from None
+
+
+def _check_range(key: str, value: Any, where: str) -> None:
+    limits = KEYS[key].metadata
+    if limits["choices"] and value not in limits["choices"]:
+        known = ", ".join(map(str, limits["choices"]))
+        hint = strict_yaml.did_you_mean(str(value), limits["choices"])
+        raise ConfigError(f"{where}{key} must be one of {known}, not '{value}'{hint}")
+    if not isinstance(value, (int, float)):
+        return
+    if not math.isfinite(value):
+        raise ConfigError(f"{where}{key} must be a finite number, not {value}")
+    if limits["positive"] and value <= 0:
+        raise ConfigError(f"{where}{key} must be above 0, not {value}")
+    if limits["low"] is not None and value < limits["low"]:
+        raise ConfigError(f"{where}{key} must be at least {limits['low']}, not {value}")
+    if limits["high"] is not None and value > limits["high"]:
+        raise ConfigError(f"{where}{key} must be at most {limits['high']}, not {value}")
+
+
+def _check_together(config: Config) -> None:
+    """Values that are text with a form of their own, and keys that need each other."""
+    size = config.image_size.replace(" ", "").strip("()[]")
+    if size != "112,96":
+        raise ConfigError(f"image_size must be '112, 96' (the network's fc5 is built for it), not '{config.image_size}'")
+    for name in config.formats:
+        if name not in FORMATS:
+            raise ConfigError(f"file_format must be among {', '.join(FORMATS)}, not '{name}'{strict_yaml.did_you_mean(name, FORMATS)}")
+    if not config.formats:
+        raise ConfigError("file_format is empty; name at least one of " + ", ".join(FORMATS))
+    try:
+        steps = config.lr_steps
+    except ValueError:
+        raise ConfigError(f"lr_epochs must be numbers as in '10,16', not '{config.lr_epochs}'") from None
+    if list(steps) != sorted(steps):
+        raise ConfigError(f"lr_epochs must ascend, not '{config.lr_epochs}'")
+    if config.lr_scheduler == "exponential" and not steps:
+        raise ConfigError("lr_scheduler exponential needs lr_epochs, as in lr_epochs: '10,16'")
+    for part in config.frozen_parts:
+        if part not in ("1", "2", "3", "4", "fc5"):
+            raise ConfigError(f"freeze must be stages of 1, 2, 3, 4 and fc5, as in '1,2', not '{part}'")
+    if config.margin == "asoftmax" and config.margin_m not in (0, 1, 2, 3, 4):
+        raise ConfigError(f"margin_m of asoftmax must be 1, 2, 3 or 4, not {config.margin_m}")
+    if config.warmup_epochs > config.max_epoch:
+        raise ConfigError(f"warmup_epochs ({config.warmup_epochs}) is longer than max_epoch ({config.max_epoch})")
+
+
+def _to_bool(value: Any) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    return words[str(value).strip().lower()] if str(value).strip().lower() in words else _refuse(value)
+
+
+def _to_int(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        _refuse(value)
+    return int(value)
+
+
+def _to_float(value: Any) -> float:
+    if isinstance(value, bool):
+        _refuse(value)
+    return float(value)
+
+
+def _to_str(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if value is None or isinstance(value, (Mapping, bool)):
+        _refuse(value)
+    return str(value)
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(value)
+
+
+_CONVERTERS = {str: _to_str, int: _to_int, float: _to_float, bool: _to_bool}
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false (or 1, 0)"}

@@ -1,4 +1,4 @@
-"""Every name, label and address that the launcher gives, in one place. (Names inside a run folder: `runfolder.layout`.)"""
+"""Every name, label and address that the launcher gives. (Names inside a run folder: `runfolder.layout`.)"""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class State(str, Enum):
+class State(StrEnum):
     PENDING = "Pending"
     STARTING = "Starting"
     RUNNING = "Running"
@@ -41,11 +41,19 @@ REASONS: Mapping[str, Reason] = {
         Reason("RankHung", "A rank was silent for too long; the stage was ended to free its devices.", retry=True),
         Reason("SchedulerFailed", "The scheduler of the ranks ended; they cannot go on without it.", retry=True),
         Reason("Killed", "The process was killed from outside (SIGKILL); memory may have run out.", retry=True),
-        Reason("DeadlineExceeded", "The attempt took longer than its deadline; raise policy.STAGE.deadline_s.", retry=False),
+        Reason(
+            "DeadlineExceeded", "The attempt took longer than its deadline; raise policy.STAGE.deadline_s.", retry=False
+        ),
         Reason("NoMarker", "The program ended with 0 but without all of its artifacts.", retry=True),
         Reason("Diverged", "Training met NaN or Inf; a lower learning rate or a warm-up helps.", retry=False),
-        Reason("StorageFull", "The storage is full or not writable; free some space, then `launcher resume`.", retry=False),
-        Reason("SupervisorLost", "The run's supervisor is gone; `launcher resume` goes on from what is finished.", retry=True),
+        Reason(
+            "StorageFull", "The storage is full or not writable; free some space, then `launcher resume`.", retry=False
+        ),
+        Reason(
+            "SupervisorLost",
+            "The run's supervisor is gone; `launcher resume` goes on from what is finished.",
+            retry=True,
+        ),
         Reason("StartFailed", "The stage's process could not be started.", retry=True),
         Reason("CancelledByUser", "Cancelled; what was written is kept. `launcher resume` goes on.", retry=False),
     )

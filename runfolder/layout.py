@@ -1,10 +1,10 @@
 """Names of everything inside a run folder, and of the environment that a stage is started with.
 
-    <storage>/runs/<run>/
-        plan.json  run.json  events.jsonl  supervisor.{lock,log}
-        train/     checkpoints/0-E_S.ckpt  metrics.jsonl  result.json  logs/rank_R.log  attempts/A.json  _SUCCESS.json
-        evaluate/  lfw.json  scores.npz  roc.png  result.json  logs/…  _SUCCESS.json
-        export/    sphereface.mindir  sphereface.onnx  result.json  logs/…  _SUCCESS.json
+<storage>/runs/<run>/
+    plan.json  run.json  events.jsonl  supervisor.{lock,log}
+    train/     checkpoints/0-E_S.ckpt  metrics.jsonl  result.json  logs/rank_R.log  attempts/A.json  _SUCCESS.json
+    evaluate/  lfw.json  scores.npz  roc.png  result.json  logs/…  _SUCCESS.json
+    export/    sphereface.mindir  sphereface.onnx  result.json  logs/…  _SUCCESS.json
 """
 
 from __future__ import annotations

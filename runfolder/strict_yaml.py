@@ -52,7 +52,8 @@ def parse(text: str, name: str) -> Document:
         if root is None:
             return Document({}, {}, name)
         if not isinstance(root, yaml.MappingNode):
-            raise StrictYamlError(f"{name}: must be a mapping of keys to values, not a {root.id}")
+            kind = "list" if isinstance(root, yaml.SequenceNode) else "single value"
+            raise StrictYamlError(f"{name}: must be a mapping of keys to values, not a {kind}")
         lines: dict[str, int] = {}
         _check(root, "", name, lines, [0])
         return Document(loader.construct_document(root), lines, name)

@@ -32,6 +32,9 @@ PROTOCOLS = ("zoo", "paper", "insightface")
 FORMATS = ("MINDIR", "ONNX", "AIR")
 DEVICES = ("CPU", "GPU", "Ascend")
 
+EVERY = ("train", "evaluate", "export")
+JUDGED = ("evaluate", "export")
+
 
 def _key(
     default: Any,
@@ -41,22 +44,26 @@ def _key(
     low: float | None = None,
     high: float | None = None,
     positive: bool = False,
+    stages: tuple[str, ...] = ("train",),
 ) -> Any:
-    limits = {"help": text, "choices": tuple(choices), "low": low, "high": high, "positive": positive}
+    """A key: its default, help and limits, and the stages that read it."""
+    limits = {"help": text, "choices": tuple(choices), "low": low, "high": high, "positive": positive, "stages": stages}
     return dataclasses.field(default=default, metadata=limits)
 
 
 @dataclass(frozen=True)
 class Config:
     # --- seed: device and processes
-    device_target: str = _key("CPU", "device kind that computes", choices=DEVICES)
-    device_id: int = _key(0, "device of a single process; a launched rank takes DEVICE_ID instead", low=0)
+    device_target: str = _key("CPU", "device kind that computes", choices=DEVICES, stages=EVERY)
+    device_id: int = _key(0, "device of a single process; a launched rank takes DEVICE_ID instead", low=0, stages=EVERY)
     is_distributed: bool = _key(False, "train data-parallel; the launcher and msrun set it by environment")
     rank: int = _key(0, "rank of this process; a launched rank takes RANK_ID instead", low=0)
     group_size: int = _key(1, "number of ranks; a launched rank takes RANK_SIZE instead", low=1)
     # --- seed: network and loss
-    net: str = _key("sphereface20a", "network by depth", choices=NETS)
-    image_size: str = _key("112, 96", "height, width of the aligned crop; the network is built for 112, 96")
+    net: str = _key("sphereface20a", "network by depth", choices=NETS, stages=EVERY)
+    image_size: str = _key(
+        "112, 96", "height, width of the aligned crop; the network is built for 112, 96", stages=EVERY
+    )
     num_classes: int = _key(0, "identities in the training list; 0 counts them", low=0)
     label_smooth: bool = _key(True, "smooth the labels of the cross-entropy")
     smooth_factor: float = _key(0.15, "mass that label smoothing spreads over the classes", low=0, high=0.99)
@@ -66,7 +73,9 @@ class Config:
     train_img_dir: str = _key("", "folder of the images, or a file written by `sphereface pack`")
     # --- seed: optimisation
     lr: float = _key(0.15, "base learning rate", positive=True)
-    lr_scheduler: str = _key("cosine_annealing", "cosine_annealing, or exponential = steps at lr_epochs", choices=SCHEDULES)
+    lr_scheduler: str = _key(
+        "cosine_annealing", "cosine_annealing, or exponential = steps at lr_epochs", choices=SCHEDULES
+    )
     eta_min: float = _key(0.0, "learning rate at the end of the cosine", low=0)
     T_max: int = _key(0, "epochs of the cosine's half cycle; 0 = max_epoch", low=0)
     max_epoch: int = _key(20, "epochs to train", low=1)
@@ -80,25 +89,29 @@ class Config:
     save_ckpt_path: str = _key("", "folder of the checkpoints; empty = OUTPUT/checkpoints")
     is_save_on_master: bool = _key(True, "only rank 0 saves; false: every rank saves its own file")
     # --- seed: evaluation
-    ckpt_files: str = _key("", "checkpoint to judge or export; a folder means its newest")
-    datatxt_src: str = _key("", "LFW landmark list")
-    pairtxt_src: str = _key("", "LFW pairs.txt")
-    datasrc: str = _key("", "folder of the LFW images")
-    batch_size: int = _key(32, "images a forward pass in evaluation", low=1)
+    ckpt_files: str = _key("", "checkpoint to judge or export; a folder means its newest", stages=JUDGED)
+    datatxt_src: str = _key("", "LFW landmark list", stages=("evaluate",))
+    pairtxt_src: str = _key("", "LFW pairs.txt", stages=("evaluate",))
+    datasrc: str = _key("", "folder of the LFW images", stages=("evaluate",))
+    batch_size: int = _key(32, "images a forward pass in evaluation", low=1, stages=("evaluate",))
     # --- seed: export
-    file_format: str = _key("MINDIR", "formats, comma-separated: MINDIR, ONNX, AIR")
-    file_name: str = _key("sphereface", "name of the exported file, without suffix")
+    file_format: str = _key("MINDIR", "formats, comma-separated: MINDIR, ONNX, AIR", stages=("export",))
+    file_name: str = _key("sphereface", "name of the exported file, without suffix", stages=("export",))
     # --- ours: run
-    output: str = _key(".", "folder that everything is written under")
+    output: str = _key(".", "folder that everything is written under", stages=EVERY)
     seed: int = _key(0, "seed of initial weights, order and augmentation", low=0, high=2**31 - 1)
     resume: bool = _key(True, "go on from the newest checkpoint in save_ckpt_path, if there is one")
     log_interval: int = _key(100, "steps between log lines; the last step of an epoch is always logged", low=1)
     keep_checkpoint_max: int = _key(5, "newest checkpoints that are kept; 0 keeps all", low=0)
     # --- ours: network and loss
-    conv_bias: bool = _key(False, "bias in every convolution (the PyTorch port); the zoo has none")
+    conv_bias: bool = _key(False, "bias in every convolution (the PyTorch port); the zoo has none", stages=EVERY)
     margin: str = _key("asoftmax", "margin loss", choices=MARGINS)
-    margin_m: float = _key(0.0, "margin; 0 = the loss's own: asoftmax 4, sphereface_r 1.5/1.4, cosface .35, arcface .5", low=0)
-    margin_s: float = _key(0.0, "scale of the logits; 0 = the loss's own: sphereface_r 30, cosface 64, arcface 64", low=0)
+    margin_m: float = _key(
+        0.0, "margin; 0 = the loss's own: asoftmax 4, sphereface_r 1.5/1.4, cosface .35, arcface .5", low=0
+    )
+    margin_s: float = _key(
+        0.0, "scale of the logits; 0 = the loss's own: sphereface_r 30, cosface 64, arcface 64", low=0
+    )
     lambda_preset: str = _key("zoo", "annealing of A-Softmax", choices=("zoo", "caffe", "custom"))
     lambda_base: float = _key(1500.0, "lambda at step 0 (preset custom)", low=0)
     lambda_gamma: float = _key(0.1, "decay of lambda a step (preset custom)", low=0)
@@ -108,7 +121,9 @@ class Config:
     drop_lfw_overlap: bool = _key(True, "leave out the three CASIA identities that are in LFW")
     color_jitter: float = _key(0.0, "random brightness and saturation, as in the zoo with 0.4", low=0, high=1)
     data_workers: int = _key(1, "threads that decode and align images", low=1, high=64)
-    max_bad_images: float = _key(0.01, "share of training images that may be unreadable before training ends", low=0, high=1)
+    max_bad_images: float = _key(
+        0.01, "share of training images that may be unreadable before training ends", low=0, high=1
+    )
     # --- ours: optimisation
     lr_epochs: str = _key("", "epochs at which the exponential schedule steps, as in '10,16'")
     lr_gamma: float = _key(0.1, "factor of each such step", positive=True, high=1)
@@ -119,7 +134,10 @@ class Config:
     new_head: bool = _key(False, "train_pretrained: leave its classification head, start a new one")
     freeze: str = _key("", "stages whose weights stay as they are, as in '1,2' (of 1..4), and 'fc5'")
     # --- ours: evaluation
-    protocol: str = _key("zoo", "how pairs are judged", choices=PROTOCOLS)
+    protocol: str = _key("zoo", "how pairs are judged", choices=PROTOCOLS, stages=("evaluate",))
+
+    given: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
+    """Keys that a file or a flag named, unlike those that stand at their default."""
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -139,7 +157,9 @@ class Config:
         return Path(self.save_ckpt_path) if self.save_ckpt_path else Path(self.output) / "checkpoints"
 
 
-KEYS: Mapping[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Config)}
+KEYS: Mapping[str, dataclasses.Field[Any]] = {
+    field.name: field for field in dataclasses.fields(Config) if field.name != "given"
+}
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -156,7 +176,7 @@ def resolve(file: Path | None = None, flags: Mapping[str, Any] | None = None) ->
             values[key] = convert(key, value, f"{document.where(str(key))}: ")
     for key, value in (flags or {}).items():
         values[key] = convert(key, value, "")
-    config = Config(**values)
+    config = Config(**values, given=frozenset(values))
     _check_together(config)
     return config
 
@@ -176,7 +196,9 @@ def convert(key: Any, value: Any, where: str) -> Any:
 
 def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str] | None = None) -> None:
     """`--config FILE` and one flag a key (all keys where `keys` is None); only given flags appear in the result."""
-    parser.add_argument("--config", "--config_path", dest="config", metavar="FILE", help="YAML file with any of these keys")
+    parser.add_argument(
+        "--config", "--config_path", dest="config", metavar="FILE", help="YAML file with any of these keys"
+    )
     for key in KEYS if keys is None else keys:
         options = dict.fromkeys((f"--{key}", f"--{key.replace('_', '-')}"))
         field = KEYS[key]
@@ -199,6 +221,7 @@ def schema() -> dict[str, dict[str, Any]]:
     for key, field in KEYS.items():
         limits = {name: value for name, value in field.metadata.items() if value not in (None, (), False)}
         limits["choices"] = list(field.metadata["choices"])
+        limits["stages"] = list(field.metadata["stages"])
         described[key] = {"type": type_of(key).__name__, "default": field.default, **limits}
     return described
 
@@ -234,10 +257,14 @@ def _check_together(config: Config) -> None:
     """Values that are text with a form of their own, and keys that need each other."""
     size = config.image_size.replace(" ", "").strip("()[]")
     if size != "112,96":
-        raise ConfigError(f"image_size must be '112, 96' (the network's fc5 is built for it), not '{config.image_size}'")
+        raise ConfigError(
+            f"image_size must be '112, 96' (the network's fc5 is built for it), not '{config.image_size}'"
+        )
     for name in config.formats:
         if name not in FORMATS:
-            raise ConfigError(f"file_format must be among {', '.join(FORMATS)}, not '{name}'{strict_yaml.did_you_mean(name, FORMATS)}")
+            raise ConfigError(
+                f"file_format must be among {', '.join(FORMATS)}, not '{name}'{strict_yaml.did_you_mean(name, FORMATS)}"
+            )
     if not config.formats:
         raise ConfigError("file_format is empty; name at least one of " + ", ".join(FORMATS))
     try:

@@ -1,0 +1,150 @@
+"""One training step as one graph: forward, backward, all-reduce, clipping, momentum SGD.
+
+What changes from step to step (learning rate, annealing) comes in as a scalar, so the graph holds no counter and a
+resume needs nothing but the step's number, the weights and their momenta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mindspore as ms
+from mindspore import nn, ops
+from mindspore.ops import functional
+
+from sphereface.config import Config
+
+BUCKET = 8 << 20
+"""Elements that one all-reduce carries at most, unless a single gradient is larger (32 MiB of float32)."""
+
+_scale = ops.MultitypeFuncGraph("scale")
+_squares = ops.MultitypeFuncGraph("squares")
+_update = ops.MultitypeFuncGraph("update")
+_momentum = ops.ApplyMomentum()
+
+
+@_scale.register("Tensor", "Tensor")
+def _scale_tensor(factor: Any, gradient: Any) -> Any:
+    return gradient * factor
+
+
+@_squares.register("Tensor")
+def _sum_of_squares(gradient: Any) -> Any:
+    return ops.reduce_sum(ops.square(gradient))
+
+
+@_update.register("Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor")
+def _update_weight(
+    rate: Any, momentum: Any, factor: Any, decay: Any, weight: Any, moment: Any, gradient: Any
+) -> Any:
+    return _momentum(weight, moment, rate, gradient * factor + weight * decay, momentum)
+
+
+class Loss(nn.Cell):  # type: ignore[misc]
+    """Images to scaled loss: the network, in float16 where `amp` says so, and the head in float32."""
+
+    def __init__(self, network: Any, head: Any) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.head = head
+
+    def construct(self, images: Any, labels: Any, annealing: Any, scale: Any) -> Any:
+        embeddings = ops.cast(self.network(images), ms.float32)
+        return self.head(embeddings, labels, annealing) * scale
+
+
+class AllReduce(nn.Cell):  # type: ignore[misc]
+    """Mean over the ranks of every gradient, in few large messages that follow one another in a fixed order.
+
+    Only the sum is used: it is all that the collectives of the CPU know.
+    """
+
+    def __init__(self, parameters: Sequence[Any], size: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.shapes = tuple(tuple(parameter.shape) for parameter in parameters)
+        self.counts = tuple(parameter.size for parameter in parameters)
+        self.buckets = _buckets(self.counts)
+        self.share = 1.0 / size
+        self.sum = ops.AllReduce(ops.ReduceOp.SUM)
+
+    def construct(self, gradients: Any, scalars: Any) -> Any:
+        """`gradients` as the parameters are, `scalars` float32 (k,): their means over the ranks."""
+        reduced: tuple[Any, ...] = ()
+        means = self.sum(scalars) * self.share
+        previous = means
+        for first, last in self.buckets:
+            parts: tuple[Any, ...] = ()
+            for index in range(first, last):
+                parts = (*parts, ops.reshape(gradients[index], (-1,)))
+            flat = ops.concat(parts) if last - first > 1 else parts[0]
+            flat = self.sum(ops.depend(flat, previous)) * self.share
+            previous = flat
+            offset = 0
+            for index in range(first, last):
+                part = flat[offset : offset + self.counts[index]]
+                reduced = (*reduced, ops.reshape(part, self.shapes[index]))
+                offset += self.counts[index]
+        return reduced, means
+
+
+class TrainStep(nn.Cell):  # type: ignore[misc]
+    """(images, labels, rate, annealing, stop) -> (loss, gradient norm, stop), having updated the weights.
+
+    images float32 (B, 3, 112, 96), labels int32 (B,), the others float32 scalars. Loss and norm are float32 scalars,
+    the same on every rank: the mean loss, and the L2 norm of the mean gradient before clipping and weight decay.
+    `stop` is above 0 where any rank asks to stop, so that all of them stop after the same step. Where loss or norm is
+    not finite nothing is updated.
+
+    The optimiser is the one of Caffe and the zoo: v = mu v + g + wd w; w -= lr v, wd only on convolution and
+    fully-connected weights.
+    """
+
+    def __init__(self, loss: Loss, config: Config, size: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+        self.weights = ms.ParameterTuple(loss.trainable_params())
+        self.moments = self.weights.clone(prefix="moments", init="zeros")
+        self.decays = tuple(ms.Tensor(weight_decay(weight.name, config), ms.float32) for weight in self.weights)
+        self.momentum = ms.Tensor(config.momentum, ms.float32)
+        self.scale = ms.Tensor(config.loss_scale if config.amp else 1.0, ms.float32)
+        self.clip = config.clip_grad_norm
+        self.size = size
+        self.reduce = AllReduce(self.weights, size) if size > 1 else None
+        self.gradient = ops.value_and_grad(self.loss, grad_position=None, weights=self.weights)
+        self.map = ops.HyperMap()
+
+    def construct(self, images: Any, labels: Any, rate: Any, annealing: Any, stop: Any) -> Any:
+        loss, gradients = self.gradient(images, labels, annealing, self.scale)
+        loss = loss / self.scale
+        if self.size > 1:
+            gradients, means = self.reduce(gradients, ops.stack((loss, stop)))
+            loss, stop = means[0], means[1]
+        norm = ops.sqrt(ops.addn(self.map(_squares, gradients))) / self.scale
+        factor = 1.0 / self.scale
+        if self.clip > 0:
+            factor = factor * ops.minimum(self.clip / (norm + 1e-12), ops.ones_like(norm))
+        finite = ops.logical_and(ops.isfinite(loss), ops.isfinite(norm))
+        if finite:
+            updates = self.map(
+                functional.partial(_update, rate, self.momentum, factor), self.decays, self.weights, self.moments, gradients
+            )
+            loss = ops.depend(loss, updates)
+        return loss, norm, stop
+
+
+def weight_decay(name: str, config: Config) -> float:
+    """Decay of one parameter: weights have it; biases, PReLU slopes (`relu1_1.w`) and norms have none, as in the zoo."""
+    return config.weight_decay if name.endswith("weight") else 0.0
+
+
+def _buckets(counts: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Ranges [first, last) of neighbouring gradients that share a message."""
+    ranges: list[tuple[int, int]] = []
+    first = total = 0
+    for index, count in enumerate(counts):
+        if index > first and total + count > BUCKET:
+            ranges.append((first, index))
+            first, total = index, 0
+        total += count
+    return (*ranges, (first, len(counts)))

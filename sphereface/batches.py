@@ -1,0 +1,111 @@
+"""Training batches: the same for every layout of ranks and workers, from whatever step a run goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sphereface import prefetch, sampling
+from sphereface.align import HEIGHT, WIDTH
+from sphereface.config import Config
+from sphereface.errors import DataError
+from sphereface.faces import FaceSet
+
+Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
+
+
+class Batches:
+    """The share of rank `rank` of `group_size` in the batches over `faces`.
+
+    With B = per_batch_size, step s of an epoch takes the B * group_size images of the epoch's order from
+    s * B * group_size on, and rank r the r-th B of them; what does not fill a step at the end is left out.
+    An image that cannot be read is replaced by the next good one in the epoch's order, and remembered.
+    """
+
+    def __init__(self, faces: FaceSet, config: Config, *, rank: int, group_size: int) -> None:
+        self._faces = faces
+        self._seed = config.seed
+        self._color_jitter = config.color_jitter
+        self._workers = config.data_workers
+        self._each = config.per_batch_size
+        self._rank = rank
+        self._together = config.per_batch_size * group_size
+        self._bad = BadImages(len(faces), config.max_bad_images)
+        self.steps_per_epoch = len(faces) // self._together
+        if not self.steps_per_epoch:
+            raise DataError(
+                f"{len(faces)} training images do not fill one batch of {self._together} "
+                f"(per_batch_size {self._each} on {group_size} ranks); set a smaller per_batch_size"
+            )
+
+    @property
+    def bad_images(self) -> tuple[str, ...]:
+        """Images that this rank could not use so far, each as "file: why", in the order of the set."""
+        return self._bad.messages
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """Steps first_step, … of an epoch (0-based): images float32 (B, 3, 112, 96) BGR, normalised; labels int32 (B,).
+
+        Raises DataError when more images are bad than max_bad_images allows. Close it to end its threads early.
+        """
+        order = sampling.order(len(self._faces), self._seed, epoch)
+        how = sampling.augmentation(len(self._faces), self._seed, epoch, self._color_jitter)
+
+        def batch(step: int) -> Batch:
+            images = np.empty((self._each, 3, HEIGHT, WIDTH), np.float32)
+            labels = np.empty(self._each, np.int32)
+            first = step * self._together + self._rank * self._each
+            for place, position in enumerate(range(first, first + self._each)):
+                index, canvas = self._good(order, position)
+                sampling.augment(canvas, how, position, images[place])
+                labels[place] = self._faces.labels[index]
+            return images, labels
+
+        yield from prefetch.ordered(batch, range(first_step, self.steps_per_epoch), self._workers)
+
+    def _good(self, order: NDArray[np.int64], position: int) -> tuple[int, NDArray[np.uint8]]:
+        """The first image that can be read from `position` on, around the end of the epoch."""
+        for ahead in range(len(order)):
+            index = int(order[(position + ahead) % len(order)])
+            if index in self._bad:
+                continue
+            try:
+                return index, self._faces.crop(index)
+            except DataError as error:
+                self._bad.add(index, str(error))
+        raise DataError(f"none of the {len(order)} training images can be read, as in: {self._bad.messages[0]}")
+
+
+class BadImages:
+    """Images of a set of `count` that could not be used, and the bound on their share. Threads may share it."""
+
+    def __init__(self, count: int, max_share: float) -> None:
+        self._count = count
+        self._max_share = max_share
+        self._messages: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._messages
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(message for _, message in sorted(self._messages.items()))
+
+    def add(self, index: int, message: str) -> None:
+        """Remembers an image. Raises DataError once their share exceeds the bound."""
+        with self._lock:
+            self._messages[index] = message
+        if len(self) > self._max_share * self._count:
+            messages = self.messages
+            raise DataError(
+                f"{len(messages)} of {self._count} images cannot be used, more than max_bad_images "
+                f"{self._max_share:g} allows; the first: {'; '.join(messages[:3])}"
+            )

@@ -5,13 +5,30 @@ The plan is what is sent and kept (`plan.json`); two plans with one hash are the
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from launcher.spec import RunSpec, StagePolicy
+from launcher.errors import LauncherError, SpecError
+from launcher.profiles import Profile, load_profile
+from launcher.spec import STAGES, RunSpec, StagePolicy
+from runfolder import layout
+from runfolder.strict_yaml import did_you_mean
 
 SCHEMA = 1
+
+INHERITED = ("net", "image_size", "conv_bias")
+"""Keys of `train` that say which network a checkpoint holds: the stages that read it take them over."""
+
+FORMATS = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
+"""Export formats and the suffix of each one's file."""
+
+_DEFAULT_FORMAT = "MINDIR"
+_DEFAULT_FILE_NAME = "sphereface"
 
 
 @dataclass(frozen=True)
@@ -49,17 +66,146 @@ class Plan:
 
 
 def make_plan(spec: RunSpec) -> Plan:
-    raise NotImplementedError
+    """Raises SpecError for what no stage could do (an export format, a device that does not train)."""
+    profile = load_profile(spec.device)
+    folder = layout.run_folder(Path(spec.storage), spec.name)
+    stages = tuple(_stage(name, spec, profile, folder) for name in STAGES if name in spec.stages)
+    plan = Plan(spec.name, spec.device, spec.devices, str(folder), stages, flat(spec), hash="")
+    return dataclasses.replace(plan, hash=_hash(plan))
+
+
+def flat(spec: RunSpec) -> dict[str, Any]:
+    """Every value of the spec by its dotted key, `policy` with its defaults; only for the stages that run."""
+    values: dict[str, Any] = {
+        "name": spec.name,
+        "device": spec.device,
+        "devices": spec.devices,
+        "storage": spec.storage,
+        "stages": list(spec.stages),
+    }
+    for stage in spec.stages:
+        values |= {f"{stage}.{key}": value for key, value in stage_values(spec, stage).items()}
+    values |= {f"env.{key}": value for key, value in spec.env.items()}
+    for stage in spec.stages:
+        policy = dataclasses.asdict(spec.policy.get(stage, StagePolicy()))
+        values |= {f"policy.{stage}.{key}": value for key, value in policy.items()}
+    return values
+
+
+def stage_values(spec: RunSpec, stage: str) -> Mapping[str, Any]:
+    return {"train": spec.train, "evaluate": spec.evaluate, "export": spec.export}[stage]
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-    raise NotImplementedError
+    return {"schema": SCHEMA, **_content(plan), "hash": plan.hash}
 
 
 def from_json(value: Mapping[str, Any]) -> Plan:
-    raise NotImplementedError
+    """Raises LauncherError for another schema, a missing part, or content that does not fit its hash."""
+    if value.get("schema") != SCHEMA:
+        raise LauncherError(f"plan has schema {value.get('schema')!r}; this launcher reads schema {SCHEMA}")
+    try:
+        plan = Plan(
+            run=value["run"],
+            device=value["device"],
+            devices=value["devices"],
+            folder=value["folder"],
+            stages=tuple(_stage_from_json(stage) for stage in value["stages"]),
+            spec=dict(value["spec"]),
+            hash=value["hash"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LauncherError(f"plan is not complete: {type(error).__name__}: {error}") from None
+    if _hash(plan) != plan.hash:
+        raise LauncherError("plan was changed after it was made: its hash does not fit its content")
+    return plan
 
 
 def differing_keys(ours: Plan, theirs: Plan) -> tuple[str, ...]:
-    """Dotted spec keys whose values differ, sorted."""
-    raise NotImplementedError
+    """Dotted spec keys whose values differ, sorted. None: one spec, planned by another version of the launcher."""
+    absent = object()
+    keys = ours.spec.keys() | theirs.spec.keys()
+    return tuple(sorted(key for key in keys if ours.spec.get(key, absent) != theirs.spec.get(key, absent)))
+
+
+def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
+    chained = layout.TRAIN in spec.stages
+    values = dict(stage_values(spec, name))
+    processes = 1
+    if name == layout.TRAIN:
+        if not profile.trains:
+            raise SpecError(f"device {profile.name} is for inference and cannot train; choose another for stage train")
+        processes = spec.devices
+        if processes > 1:
+            values["is_distributed"] = True
+    elif chained:
+        values = {key: spec.train[key] for key in INHERITED if key in spec.train} | values
+        values["ckpt_files"] = str(layout.stage_folder(folder, layout.TRAIN) / layout.CHECKPOINTS)
+    values["device_target"] = profile.device_target
+    values["output"] = str(layout.stage_folder(folder, name))
+    return Stage(
+        name=name,
+        argv=("python", "-m", "sphereface", name, *_options(values)),
+        processes=processes,
+        env={**profile.env, **spec.env},
+        needs=(layout.TRAIN,) if chained and name != layout.TRAIN else (),
+        artifacts=_artifacts(name, values, profile),
+        policy=spec.policy.get(name, StagePolicy()),
+    )
+
+
+def _options(values: Mapping[str, Any]) -> list[str]:
+    """`--key value` a key, sorted, so that the order of a file's lines does not make another plan."""
+    options: list[str] = []
+    for key in sorted(values):
+        value = values[key]
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        # argparse takes a value that begins with "-" for an option unless it is joined to its own.
+        options += [f"--{key}={text}"] if text.startswith("-") else [f"--{key}", text]
+    return options
+
+
+def _artifacts(name: str, values: Mapping[str, Any], profile: Profile) -> tuple[str, ...]:
+    if name == layout.TRAIN:
+        return (f"{layout.CHECKPOINTS}/*.ckpt", layout.METRICS)
+    if name == layout.EVALUATE:
+        return (layout.LFW, layout.SCORES)
+    file_name = values.get("file_name", _DEFAULT_FILE_NAME)
+    return tuple(f"{file_name}{FORMATS[wanted]}" for wanted in _formats(values, profile))
+
+
+def _formats(values: Mapping[str, Any], profile: Profile) -> list[str]:
+    text = str(values.get("file_format", _DEFAULT_FORMAT))
+    formats = [part.strip() for part in text.split(",") if part.strip()]
+    if not formats:
+        raise SpecError(f"export.file_format is empty; name at least one of {', '.join(FORMATS)}")
+    for wanted in formats:
+        if wanted not in FORMATS:
+            hint = did_you_mean(wanted, FORMATS)
+            raise SpecError(f"export.file_format must be among {', '.join(FORMATS)}, not '{wanted}'{hint}")
+        if wanted == "AIR" and profile.device_target != "Ascend":
+            raise SpecError(f"export.file_format AIR can only be written on Ascend, not on {profile.name}; use MINDIR")
+    return formats
+
+
+def _content(plan: Plan) -> dict[str, Any]:
+    content = dataclasses.asdict(plan)
+    del content["hash"]
+    return content
+
+
+def _hash(plan: Plan) -> str:
+    canonical = json.dumps(_content(plan), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _stage_from_json(value: Mapping[str, Any]) -> Stage:
+    return Stage(
+        name=value["name"],
+        argv=tuple(value["argv"]),
+        processes=value["processes"],
+        env=dict(value["env"]),
+        needs=tuple(value["needs"]),
+        artifacts=tuple(value["artifacts"]),
+        policy=StagePolicy(**value["policy"]),
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from launcher.errors import CONFIGURATION_EXIT, INTERRUPTED_EXIT
 
 
 class State(StrEnum):
@@ -41,6 +44,8 @@ REASONS: Mapping[str, Reason] = {
         Reason("RankHung", "A rank was silent for too long; the stage was ended to free its devices.", retry=True),
         Reason("SchedulerFailed", "The scheduler of the ranks ended; they cannot go on without it.", retry=True),
         Reason("Killed", "The process was killed from outside (SIGKILL); memory may have run out.", retry=True),
+        Reason("Terminated", "The process was asked to end from outside (SIGTERM); the machine may stop.", retry=True),
+        Reason("Crashed", "The process was ended by a fault in native code; its last lines may say where.", retry=True),
         Reason(
             "DeadlineExceeded", "The attempt took longer than its deadline; raise policy.STAGE.deadline_s.", retry=False
         ),
@@ -55,7 +60,65 @@ REASONS: Mapping[str, Reason] = {
             retry=True,
         ),
         Reason("StartFailed", "The stage's process could not be started.", retry=True),
+        Reason("Interrupted", "The stage was interrupted from the keyboard; `launcher resume` goes on.", retry=False),
         Reason("CancelledByUser", "Cancelled; what was written is kept. `launcher resume` goes on.", retry=False),
+        Reason("RecordUnreadable", "The run's record cannot be read; `launcher delete` removes the run.", retry=False),
     )
 }
 """Every reason that we give. A word that is not here is shown as it is and retried."""
+
+_SIGNAL_WORDS = {
+    signal.SIGKILL: "Killed",
+    signal.SIGTERM: "Terminated",
+    signal.SIGHUP: "Terminated",
+    signal.SIGINT: "Interrupted",
+}
+
+_EXIT_WORDS: Mapping[int, str] = {
+    1: "StageFailed",
+    2: "ConfigurationError",
+    CONFIGURATION_EXIT: "ConfigurationError",
+    126: "StartFailed",
+    127: "StartFailed",
+    INTERRUPTED_EXIT: "Interrupted",
+}
+
+_CANCELLED = ("CancelledByUser", "Interrupted")
+
+
+def reason_of(word: str) -> Reason:
+    """The reason called `word`; one that we do not know is kept as it is and retried."""
+    return REASONS.get(word) or Reason(word, f"Ended with the reason {word}.", retry=True)
+
+
+def reason_for(exit_code: int | None, word: str = "") -> Reason:
+    """Why an attempt that is over did not complete its stage.
+
+    `exit_code` is negative for a signal (128 + n is read as one too) and None where nobody saw the end; `word` is the
+    reason that the stage's first process gave, if it gave one, and outweighs the code: but 42 is never retried.
+    """
+    reason = reason_of(word or _word(exit_code))
+    if exit_code == CONFIGURATION_EXIT and reason.retry:
+        return REASONS["ConfigurationError"]
+    return reason
+
+
+def judge(exit_code: int | None, word: str = "", *, complete: bool = False) -> tuple[State, Reason | None]:
+    """State and reason of an attempt that is over; a valid marker (`complete`) outweighs all else."""
+    if complete:
+        return State.SUCCEEDED, None
+    reason = reason_for(exit_code, word)
+    return (State.CANCELLED if reason.word in _CANCELLED else State.FAILED), reason
+
+
+def _word(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "Killed"
+    if exit_code == 0:
+        return "NoMarker"
+    if exit_code in _EXIT_WORDS:
+        return _EXIT_WORDS[exit_code]
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    if number in set(signal.Signals):
+        return _SIGNAL_WORDS.get(signal.Signals(number), "Crashed")
+    return "StageFailed"

@@ -1,0 +1,296 @@
+"""The run folder's own files: plan.json (written once), run.json (replaced), events.jsonl (appended), attempts.
+
+What a reader meets is whole or absent, because writers rename; what is foreign or torn all the same becomes one clear
+error, or state Unknown, and never a traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from launcher import plan as plans
+from launcher.errors import Conflict, LauncherError, NotFound, StorageError
+from launcher.facts import Attempt, StageFacts
+from launcher.marker import is_complete, read_marker
+from launcher.plan import Plan
+from launcher.states import REASONS, State
+from launcher.status import Progress, RunStatus, StageStatus
+from runfolder import atomic, layout
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    name: str
+    state: State = State.PENDING
+    reason: str = ""
+    message: str = ""
+    attempts: int = 0
+    """Attempts that were started."""
+    forgiven: int = 0
+    """Of these, so many no longer count against the retries (`launcher resume`)."""
+    started: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """`run.json`: what the driver of a run last knew of it."""
+
+    run: str
+    state: State
+    backend: str
+    device: str
+    devices: int
+    created: float
+    plan_hash: str
+    stages: tuple[StageRecord, ...]
+    reason: str = ""
+    message: str = ""
+    ended: float | None = None
+
+    def stage(self, name: str) -> StageRecord:
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def with_stage(self, changed: StageRecord) -> RunRecord:
+        stages = tuple(changed if stage.name == changed.name else stage for stage in self.stages)
+        return replace(self, stages=stages)
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Says in one line what the operating system refused to write under `path`. Raises StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(f"{path}: the storage is full; free some space") from None
+        raise StorageError(f"{path}: cannot write here: {error.strerror or error}; choose another --storage") from None
+
+
+def new_run(plan: Plan, backend: str, now: float) -> RunRecord:
+    stages = tuple(StageRecord(stage.name) for stage in plan.stages)
+    return RunRecord(plan.run, State.PENDING, backend, plan.device, plan.devices, now, plan.hash, stages)
+
+
+def write_plan(folder: Path, plan: Plan) -> bool:
+    """Writes plan.json once: True = written, False = this plan is there already.
+
+    Raises Conflict, with the keys that differ, where another plan has the name; StorageError where it cannot write.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".plan-") as scratch:
+            draft = Path(scratch) / layout.PLAN
+            atomic.write_json(draft, plans.to_json(plan))
+            try:
+                # Unlike a rename, a link never replaces: of two submits at once, one is first.
+                os.link(draft, folder / layout.PLAN)
+                return True
+            except FileExistsError:
+                pass
+    theirs = read_plan(folder)
+    if theirs.hash != plan.hash:
+        raise Conflict(_conflict(plan, theirs))
+    return False
+
+
+def read_plan(folder: Path) -> Plan:
+    """Raises NotFound where there is none, LauncherError where it cannot be read."""
+    path = folder / layout.PLAN
+    try:
+        return plans.from_json(_read_json(path))
+    except FileNotFoundError:
+        raise NotFound(
+            f"no run '{folder.name}' in {folder.parent.parent}; `launcher list` shows what is there"
+        ) from None
+    except (LauncherError, ValueError) as error:
+        raise LauncherError(f"{path}: {error}") from None
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    with storage_errors(folder):
+        atomic.write_json(folder / layout.RUN, {"schema": SCHEMA, **asdict(record)})
+
+
+def read_run(folder: Path) -> RunRecord | None:
+    """None before the driver first wrote it. Raises LauncherError where it cannot be read."""
+    path = folder / layout.RUN
+    try:
+        value = _read_json(path)
+        if value.pop("schema") != SCHEMA:
+            raise ValueError(f"this launcher reads schema {SCHEMA}")
+        stages = tuple(_stage_record(stage) for stage in value.pop("stages"))
+        return RunRecord(**{**_known(RunRecord, value), "state": State(value["state"]), "stages": stages})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LauncherError(f"{path} is not a run's record: {type(error).__name__}: {error}") from None
+
+
+def append_event(folder: Path, now: float, kind: str, **details: Any) -> None:
+    """One line of events.jsonl; `kind` is a CamelCase word, as in `StageStarted`."""
+    with storage_errors(folder):
+        line = json.dumps({"time": now, "event": kind, **details}, ensure_ascii=False)
+        atomic.append_line(folder / layout.EVENTS, line)
+
+
+def read_events(folder: Path) -> tuple[dict[str, Any], ...]:
+    return tuple(atomic.read_json_lines(folder / layout.EVENTS))
+
+
+def write_attempt(stage_folder: Path, attempt: Attempt) -> None:
+    """Once when it starts, and again when it has ended."""
+    with storage_errors(stage_folder):
+        atomic.write_json(layout.attempt_file(stage_folder, attempt.attempt), {"schema": SCHEMA, **asdict(attempt)})
+
+
+def read_attempt(stage_folder: Path, attempt: int) -> Attempt | None:
+    """None where there is none or it cannot be read: its end is then unknown."""
+    try:
+        return Attempt(**_known(Attempt, _read_json(layout.attempt_file(stage_folder, attempt))))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read_attempts(stage_folder: Path) -> tuple[Attempt, ...]:
+    """All that can be read, in order."""
+    numbers = sorted(
+        int(path.stem) for path in (stage_folder / layout.ATTEMPTS).glob("*.json") if path.stem.isdecimal()
+    )
+    found = (read_attempt(stage_folder, number) for number in numbers)
+    return tuple(attempt for attempt in found if attempt is not None)
+
+
+def stage_facts(folder: Path, plan: Plan, record: RunRecord | None = None) -> dict[str, StageFacts]:
+    """What the files say of every stage. Whether an attempt without an end still runs is for the driver to see."""
+    facts = {}
+    for stage in plan.stages:
+        stage_folder = layout.stage_folder(folder, stage.name)
+        forgiven = record.stage(stage.name).forgiven if record else 0
+        complete = is_complete(stage_folder, stage, plan.hash)
+        facts[stage.name] = StageFacts(complete, read_attempts(stage_folder), forgiven)
+    return facts
+
+
+def to_status(record: RunRecord, folder: Path, progress: Mapping[str, Progress] | None = None) -> RunStatus:
+    """The record as users see it, with the metrics of the markers and the progress given for stages by name."""
+    stages = tuple(
+        StageStatus(
+            name=stage.name,
+            state=stage.state,
+            reason=stage.reason,
+            message=stage.message,
+            attempts=stage.attempts,
+            started=stage.started,
+            ended=stage.ended,
+            exit_code=stage.exit_code,
+            node=stage.node,
+            progress=(progress or {}).get(stage.name),
+            metrics=_metrics(folder, stage),
+        )
+        for stage in record.stages
+    )
+    return RunStatus(
+        run=record.run,
+        state=record.state,
+        reason=record.reason,
+        message=record.message,
+        backend=record.backend,
+        device=record.device,
+        devices=record.devices,
+        created=record.created,
+        ended=record.ended,
+        folder=str(folder),
+        plan_hash=record.plan_hash,
+        stages=stages,
+    )
+
+
+def unknown_status(folder: Path, backend: str, message: str) -> RunStatus:
+    """A run whose files cannot be read: shown, so that it can be deleted."""
+    reason = REASONS["RecordUnreadable"]
+    return RunStatus(
+        run=folder.name,
+        state=State.UNKNOWN,
+        reason=reason.word,
+        message=f"{message}. {reason.sentence}",
+        backend=backend,
+        device="",
+        devices=0,
+        created=_changed(folder),
+        ended=None,
+        folder=str(folder),
+        plan_hash="",
+        stages=(),
+    )
+
+
+def run_folders(storage: Path) -> tuple[Path, ...]:
+    """Folders of all runs, by name; whatever else lies there is passed over."""
+    runs = storage / layout.RUNS
+    try:
+        return tuple(sorted(path for path in runs.iterdir() if (path / layout.PLAN).exists()))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise StorageError(f"{runs}: cannot be read: {error.strerror}") from None
+
+
+def _conflict(ours: Plan, theirs: Plan) -> str:
+    keys = plans.differing_keys(ours, theirs)
+    what = f"differs in {', '.join(keys)}" if keys else "was planned by another version of the launcher"
+    return (
+        f"run '{ours.run}' exists with another plan, which {what}; choose another --name, "
+        f"or remove it with `launcher delete {ours.run}`"
+    )
+
+
+def _metrics(folder: Path, stage: StageRecord) -> Mapping[str, Any]:
+    if stage.state is not State.SUCCEEDED:
+        return {}
+    marker = read_marker(layout.stage_folder(folder, stage.name))
+    return marker.metrics if marker else {}
+
+
+def _stage_record(value: dict[str, Any]) -> StageRecord:
+    return StageRecord(**{**_known(StageRecord, value), "state": State(value["state"])})
+
+
+def _known(kind: Any, value: dict[str, Any]) -> dict[str, Any]:
+    """Only fields that `kind` has: a newer launcher may have added some."""
+    names = {part.name for part in fields(kind)}
+    return {key: item for key, item in value.items() if key in names}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Raises FileNotFoundError, or ValueError for anything else that is wrong with it."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ValueError("is not valid JSON (torn or foreign)") from None
+    if not isinstance(value, dict):
+        raise ValueError("is not a JSON object")
+    return value
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

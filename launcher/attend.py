@@ -1,0 +1,53 @@
+"""What comes after a run was submitted or resumed: say so, then follow it, wait for it, or leave it to itself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from launcher import durations, follow, output, progress_display
+from launcher.backends import Backend, Submission
+from launcher.errors import INTERRUPTED_EXIT
+from launcher.session import Session
+from launcher.status import RunStatus
+
+
+def attend(backend: Backend, submission: Submission, arguments: argparse.Namespace, session: Session) -> int:
+    """Exit code of the call; of the run, where it is waited for (RunFailed where it failed)."""
+    stays = arguments.wait or arguments.follow
+    timeout_s = durations.parse(arguments.timeout, "--timeout") if arguments.timeout else None
+    if arguments.output is None:
+        print(_line(submission), flush=True)
+    elif not stays:
+        _print_document(backend.observe(submission.run)[0], submission, arguments.output)
+    if not stays:
+        return 0
+    display = progress_display.on_stderr(session.clock) if arguments.follow else progress_display.Silent()
+    try:
+        run = follow.until_end(backend, submission.run, session, display, timeout_s)
+    except KeyboardInterrupt:
+        print(
+            f"\nrun/{submission.run} goes on without this terminal; 'launcher status {submission.run} --watch' shows "
+            f"it, 'launcher cancel {submission.run}' stops it",
+            file=sys.stderr,
+        )
+        return INTERRUPTED_EXIT
+    if arguments.output is None:
+        follow.print_end(run, session.clock())
+    else:
+        _print_document(run, submission, arguments.output)
+    follow.check_succeeded(backend, run)
+    return 0
+
+
+def _line(submission: Submission) -> str:
+    """As `kubectl apply` says it."""
+    state = f" ({submission.state})" if submission.outcome == "unchanged" else ""
+    return f"run/{submission.run} {submission.outcome}{state}"
+
+
+def _print_document(run: RunStatus, submission: Submission, form: str) -> None:
+    if form == "name":
+        print(f"run/{run.run}")
+    else:
+        print(output.document({"outcome": submission.outcome, **output.run_data(run)}, form))

@@ -1,0 +1,22 @@
+"""`launcher list`: all runs."""
+
+from __future__ import annotations
+
+import argparse
+
+from launcher import arguments as shared
+from launcher import listing
+from launcher.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    shared.document(
+        parser, "List all runs, oldest first.", "launcher list", "launcher list -o wide", "launcher list -o name"
+    )
+    shared.add_output(parser, "json", "yaml", "wide", "name")
+    shared.add_place(parser)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    listing.print_runs(session.backend(arguments).observe(), session.clock(), arguments.output)
+    return 0

@@ -1,0 +1,57 @@
+"""`launcher logs RUN`: what the stages and their ranks printed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from launcher import arguments as shared
+from launcher import durations, lookup, views
+from launcher.backends import LogQuery
+from launcher.session import Session
+from launcher.spec import STAGES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    shared.document(
+        parser,
+        "Print the logs of a run. Each line begins with its stage and rank, unless one of each is asked for.",
+        "launcher logs demo --follow",
+        "launcher logs demo --stage train --rank 3 --tail 50",
+        "launcher logs demo --since 10m --merge",
+    )
+    shared.add_run(parser)
+    parser.add_argument("--stage", choices=STAGES, help="only this stage")
+    parser.add_argument("--rank", type=int, metavar="R", help="only this rank (0, 1, …)")
+    parser.add_argument("-f", "--follow", action="store_true", help="wait for more lines, until the run has ended")
+    parser.add_argument("--tail", type=_count, metavar="N", help="only the last N lines of each rank")
+    parser.add_argument("--since", metavar="TIME", help="only lines of the last 30s, 10m, 1h30m")
+    parser.add_argument("--merge", action="store_true", help="interleave the ranks by time")
+    shared.add_place(parser)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    query = LogQuery(
+        stage=arguments.stage,
+        rank=arguments.rank,
+        follow=arguments.follow,
+        tail=arguments.tail,
+        since_s=durations.parse(arguments.since, "--since") if arguments.since else None,
+        merge=arguments.merge,
+    )
+    backend = session.backend(arguments)
+    status = lookup.find(backend, arguments.run)
+    bare = query.stage is not None and query.rank is not None
+    empty = True
+    for line in backend.logs(arguments.run, query):
+        empty = False
+        print(line.text if bare else f"{views.log_prefix(line)}{line.text}", flush=query.follow)
+    if empty:
+        print(f"No log lines found for run/{arguments.run} ({status.state}).", file=sys.stderr)
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number of lines, not '{text}'")
+    return int(text)

@@ -1,0 +1,30 @@
+"""`launcher resume RUN`: goes on with a run from its last finished stage and last checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from launcher import arguments as shared
+from launcher import attend, lookup, record
+from launcher.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    shared.document(
+        parser,
+        "Go on with a run that failed, was cancelled or lost its supervisor, from its last finished stage and its\n"
+        "last checkpoint. A run that goes on already, or that succeeded, is left as it is.",
+        "launcher resume demo --follow",
+    )
+    shared.add_run(parser)
+    shared.add_following(parser)
+    shared.add_output(parser, "json", "yaml", "name")
+    shared.add_place(parser)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    backend = session.backend(arguments)
+    status = lookup.find(backend, arguments.run)
+    plan = record.read_plan(Path(status.folder))
+    return attend.attend(backend, backend.submit(plan, resume=True), arguments, session)

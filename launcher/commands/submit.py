@@ -1,0 +1,63 @@
+"""`launcher submit [SPEC]`: starts a run, or says how the run of that name stands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from launcher import arguments as shared
+from launcher import attend, request, spec_file
+from launcher.backends import Backend, choice
+from launcher.errors import NotFound, SpecError
+from launcher.plan import Plan
+from launcher.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    shared.document(
+        parser,
+        "Start a run: train, then evaluate, then export. It goes on without this terminal.\n"
+        "The same name with the same plan is left as it is; with another plan it is refused (exit 6).",
+        "launcher submit --name demo --devices 2 --set train.lr=0.05 --follow",
+        "launcher submit run.yaml --dry-run",
+        "launcher submit run.yaml --wait -o json",
+    )
+    request.add_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and where each value came from")
+    shared.add_following(parser)
+    shared.add_output(parser, "json", "yaml", "name")
+
+
+def run(arguments: argparse.Namespace, session: Session) -> int:
+    resolved, plan = request.resolve(arguments)
+    chosen = choice.choose(arguments.backend, os.environ, Path.home())
+    if not chosen.asked:
+        print(f"Using the {chosen.name} backend: {chosen.why}.", file=sys.stderr)
+    if arguments.dry_run:
+        _refuse_missing(plan)
+        if arguments.output in ("json", "yaml"):
+            print(request.as_document(plan, resolved, arguments.output))
+        else:
+            print(f"run/{plan.run}" if arguments.output == "name" else f"run/{plan.run} created (dry run)")
+            if arguments.output is None:
+                print(f"\n{request.as_table(plan, resolved)}")
+        return 0
+    backend = session.open_backend(chosen.name, Path(resolved.spec.storage))
+    if not _exists(backend, plan.run):
+        _refuse_missing(plan)
+    return attend.attend(backend, backend.submit(plan), arguments, session)
+
+
+def _exists(backend: Backend, run: str) -> bool:
+    try:
+        return bool(backend.observe(run))
+    except NotFound:
+        return False
+
+
+def _refuse_missing(plan: Plan) -> None:
+    missing = spec_file.missing_inputs(plan)
+    if missing:
+        raise SpecError("\n".join(missing))

@@ -1,0 +1,70 @@
+"""Forms that output takes: kubectl's tables, JSON and YAML with `"schema": 1`, and a run as plain data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from launcher.status import RunStatus, StageStatus
+
+SCHEMA = 1
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, three spaces apart; `-` for an empty cell, so that awk can count."""
+    lines = [tuple(headers), *(tuple(cell or "-" for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def document(value: Mapping[str, Any], form: str) -> str:
+    """`value` as JSON or YAML ("json", "yaml"), its schema first."""
+    whole = _plain({"schema": SCHEMA, **value})
+    if form == "json":
+        return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+    import yaml
+
+    return str(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)).rstrip()
+
+
+def run_data(status: RunStatus) -> dict[str, Any]:
+    """A run as `-o json` shows it; times as RFC 3339 in UTC."""
+    return {
+        **vars(status),
+        "created": rfc3339(status.created),
+        "ended": rfc3339(status.ended),
+        "stages": [_stage_data(stage) for stage in status.stages],
+    }
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _stage_data(stage: StageStatus) -> dict[str, Any]:
+    return {
+        **vars(stage),
+        "started": rfc3339(stage.started),
+        "ended": rfc3339(stage.ended),
+        "progress": vars(stage.progress) if stage.progress else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can carry: enumerations as their words, NaN and infinity (a diverged loss) as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

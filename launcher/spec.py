@@ -56,3 +56,5 @@ class Resolved:
 
     spec: RunSpec
     origins: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    """What was passed over on purpose, one line each, for stderr."""

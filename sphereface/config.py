@@ -219,7 +219,7 @@ def schema() -> dict[str, dict[str, Any]]:
     """Every key with type, default, limits and help, as plain data: what the launcher checks a spec against."""
     described = {}
     for key, field in KEYS.items():
-        limits = {name: value for name, value in field.metadata.items() if value not in (None, (), False)}
+        limits = {name: value for name, value in field.metadata.items() if value is not None and value is not False}
         limits["choices"] = list(field.metadata["choices"])
         limits["stages"] = list(field.metadata["stages"])
         described[key] = {"type": type_of(key).__name__, "default": field.default, **limits}

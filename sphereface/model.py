@@ -158,7 +158,7 @@ class _Activated(nn.Cell):  # type: ignore[misc]
         super().__init__(auto_prefix=False)
         self.weight = weight
         self.bias = bias
-        self.convolution = ops.Conv2D(weight.shape[0], kernel_size=3, pad_mode="pad", pad=1, stride=stride)
+        self.convolution = ops.Conv2D(weight.shape[0], (3, 3), pad_mode="pad", pad=(1, 1, 1, 1), stride=(stride, stride))
         self.add_bias = ops.BiasAdd()
         self.prelu = prelu
 
@@ -190,4 +190,4 @@ class _Dense(nn.Cell):  # type: ignore[misc]
         self.add_bias = ops.BiasAdd()
 
     def construct(self, x: Any) -> Any:
-        return self.add_bias(self.multiply(x.reshape(x.shape[0], -1), self.weight), self.bias)
+        return self.add_bias(self.multiply(x.reshape(-1, FLAT), self.weight), self.bias)

@@ -18,26 +18,18 @@ from sphereface.config import Config
 BUCKET = 8 << 20
 """Elements that one all-reduce carries at most, unless a single gradient is larger (32 MiB of float32)."""
 
-_scale = ops.MultitypeFuncGraph("scale")
 _squares = ops.MultitypeFuncGraph("squares")
 _update = ops.MultitypeFuncGraph("update")
 _momentum = ops.ApplyMomentum()
 
 
-@_scale.register("Tensor", "Tensor")
-def _scale_tensor(factor: Any, gradient: Any) -> Any:
-    return gradient * factor
-
-
-@_squares.register("Tensor")
+@_squares.register("Tensor")  # type: ignore[untyped-decorator]  # mindspore has no types
 def _sum_of_squares(gradient: Any) -> Any:
     return ops.reduce_sum(ops.square(gradient))
 
 
-@_update.register("Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor", "Tensor")
-def _update_weight(
-    rate: Any, momentum: Any, factor: Any, decay: Any, weight: Any, moment: Any, gradient: Any
-) -> Any:
+@_update.register(*7 * ["Tensor"])  # type: ignore[untyped-decorator]
+def _update_weight(rate: Any, momentum: Any, factor: Any, decay: Any, weight: Any, moment: Any, gradient: Any) -> Any:
     return _momentum(weight, moment, rate, gradient * factor + weight * decay, momentum)
 
 
@@ -110,7 +102,7 @@ class TrainStep(nn.Cell):  # type: ignore[misc]
         self.scale = ms.Tensor(config.loss_scale if config.amp else 1.0, ms.float32)
         self.clip = config.clip_grad_norm
         self.size = size
-        self.reduce = AllReduce(self.weights, size) if size > 1 else None
+        self.reduce = AllReduce(self.weights, size) if size > 1 else nn.Identity()
         self.gradient = ops.value_and_grad(self.loss, grad_position=None, weights=self.weights)
         self.map = ops.HyperMap()
 
@@ -127,14 +119,18 @@ class TrainStep(nn.Cell):  # type: ignore[misc]
         finite = ops.logical_and(ops.isfinite(loss), ops.isfinite(norm))
         if finite:
             updates = self.map(
-                functional.partial(_update, rate, self.momentum, factor), self.decays, self.weights, self.moments, gradients
+                functional.partial(_update, rate, self.momentum, factor),
+                self.decays,
+                self.weights,
+                self.moments,
+                gradients,
             )
             loss = ops.depend(loss, updates)
         return loss, norm, stop
 
 
 def weight_decay(name: str, config: Config) -> float:
-    """Decay of one parameter: weights have it; biases, PReLU slopes (`relu1_1.w`) and norms have none, as in the zoo."""
+    """Decay of one parameter: weights have it, biases and PReLU slopes (`relu1_1.w`) have none, as in the zoo."""
     return config.weight_decay if name.endswith("weight") else 0.0
 
 

@@ -1,0 +1,5 @@
+"""python -m sphereface"""
+
+from sphereface.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,26 @@
+"""sphereface train: train a network from a list, a folder of faces, or a packed file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from sphereface import config, journal, runtime, status
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    config.add_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = config.from_arguments(arguments)
+    stop = runtime.StopRequest()
+    stop.install()
+    journal.log_to_stdout()
+    rank = int(os.environ.get("RANK_ID") or settings.rank)
+    heartbeat = status.Heartbeat(status.folder(os.environ), rank)
+    heartbeat.beat("start")
+    ranks = runtime.start(settings)
+    from sphereface.train import train
+
+    return train(settings, ranks, heartbeat, stop)

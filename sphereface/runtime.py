@@ -1,0 +1,111 @@
+"""The process as MindSpore sees it: device, ranks, threads, and how it is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from types import FrameType
+
+from sphereface.config import Config
+from sphereface.errors import ConfigError, SpherefaceError, UnsupportedError
+
+TOPOLOGY_TIMEOUT = 120
+"""Seconds that ranks wait for one another at the start; MindSpore's own default lets them retry without an end."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together."""
+
+    rank: int
+    size: int
+
+    @property
+    def is_master(self) -> bool:
+        return self.rank == 0
+
+
+def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ranks:
+    """Sets MindSpore to graph mode on the configured device and joins the other ranks, if there are any.
+
+    Ranks come from RANK_ID and RANK_SIZE, as msrun sets them. In msrun's scheduler process this call does not return:
+    MindSpore ends the process when the last rank has left. Raises UnsupportedError for a device that is not there.
+    """
+    size = int(environ.get("RANK_SIZE") or config.group_size)
+    rank = int(environ.get("RANK_ID") or config.rank)
+    _quiet(environ)
+    if config.device_target == "CPU":
+        _share_cores(environ, size)
+    use_device(config, environ)
+    if size == 1:
+        return Ranks(0, 1)
+    if not (environ.get("MS_ROLE") or environ.get("RANK_TABLE_FILE")):
+        raise ConfigError(
+            f"group_size is {size}, but this process was started alone; "
+            f"start the ranks with `launcher submit --devices {size}` or msrun"
+        )
+    environ.setdefault("MS_TOPO_TIMEOUT", str(TOPOLOGY_TIMEOUT))
+    from mindspore import communication
+
+    try:
+        communication.init()
+    except RuntimeError as error:
+        raise SpherefaceError(f"rank {rank} could not join the other ranks: {_first_line(error)}") from None
+    if environ.get("MS_ROLE") == "MS_SCHED":
+        raise SystemExit(0)
+    return Ranks(communication.get_rank(), communication.get_group_size())
+
+
+def use_device(config: Config, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Graph mode on `device_target`. Raises UnsupportedError where this machine or MindSpore lacks it."""
+    _quiet(environ)
+    import mindspore as ms
+
+    target = config.device_target
+    if target != "CPU" and not ms.hal.is_available(target):
+        raise UnsupportedError(
+            f"device_target is {target}, but MindSpore finds none here; use CPU, or a machine with its driver"
+        )
+    number = int(environ.get("DEVICE_ID") or config.device_id) if target != "CPU" else 0
+    ms.set_context(mode=ms.GRAPH_MODE)
+    try:
+        ms.set_device(target, number)
+    except (RuntimeError, ValueError) as error:
+        raise UnsupportedError(f"{target} {number} cannot be used: {_first_line(error)}") from None
+
+
+@dataclass
+class StopRequest:
+    """SIGTERM or Ctrl-C: the step under way is finished and saved; a second signal ends the process at once."""
+
+    signal: int = field(default=0, init=False)
+
+    def install(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked)
+
+    @property
+    def exit_code(self) -> int:
+        return 128 + self.signal
+
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal:
+            raise SystemExit(128 + number)
+        self.signal = number
+
+
+def _quiet(environ: MutableMapping[str, str]) -> None:
+    """MindSpore's errors only; must come before its import."""
+    environ.setdefault("GLOG_v", "3")
+
+
+def _share_cores(environ: MutableMapping[str, str], size: int) -> None:
+    """Ranks on one CPU share its cores instead of each starting a thread for all of them; before MindSpore's import."""
+    if size > 1:
+        environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // size)))
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -96,6 +96,17 @@ def stage_values(spec: RunSpec, stage: str) -> Mapping[str, Any]:
     return {"train": spec.train, "evaluate": spec.evaluate, "export": spec.export}[stage]
 
 
+def export_formats(text: str) -> list[str]:
+    """The formats of a comma-separated list. Raises ValueError whose text goes on after the key's name."""
+    formats = [part.strip() for part in text.split(",") if part.strip()]
+    if not formats:
+        raise ValueError(f"is empty; name at least one of {', '.join(FORMATS)}")
+    for wanted in formats:
+        if wanted not in FORMATS:
+            raise ValueError(f"must be among {', '.join(FORMATS)}, not '{wanted}'{did_you_mean(wanted, FORMATS)}")
+    return formats
+
+
 def to_json(plan: Plan) -> dict[str, Any]:
     return {"schema": SCHEMA, **_content(plan), "hash": plan.hash}
 
@@ -175,16 +186,12 @@ def _artifacts(name: str, values: Mapping[str, Any], profile: Profile) -> tuple[
 
 
 def _formats(values: Mapping[str, Any], profile: Profile) -> list[str]:
-    text = str(values.get("file_format", _DEFAULT_FORMAT))
-    formats = [part.strip() for part in text.split(",") if part.strip()]
-    if not formats:
-        raise SpecError(f"export.file_format is empty; name at least one of {', '.join(FORMATS)}")
-    for wanted in formats:
-        if wanted not in FORMATS:
-            hint = did_you_mean(wanted, FORMATS)
-            raise SpecError(f"export.file_format must be among {', '.join(FORMATS)}, not '{wanted}'{hint}")
-        if wanted == "AIR" and profile.device_target != "Ascend":
-            raise SpecError(f"export.file_format AIR can only be written on Ascend, not on {profile.name}; use MINDIR")
+    try:
+        formats = export_formats(str(values.get("file_format", _DEFAULT_FORMAT)))
+    except ValueError as error:
+        raise SpecError(f"export.file_format {error}") from None
+    if "AIR" in formats and profile.device_target != "Ascend":
+        raise SpecError(f"export.file_format AIR can only be written on Ascend, not on {profile.name}; use MINDIR")
     return formats
 
 

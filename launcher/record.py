@@ -165,12 +165,11 @@ def read_attempt(stage_folder: Path, attempt: int) -> Attempt | None:
 
 
 def read_attempts(stage_folder: Path) -> tuple[Attempt, ...]:
-    """All that can be read, in order."""
+    """All of them in order. One that cannot be read is known to have been, and nothing more."""
     numbers = sorted(
         int(path.stem) for path in (stage_folder / layout.ATTEMPTS).glob("*.json") if path.stem.isdecimal()
     )
-    found = (read_attempt(stage_folder, number) for number in numbers)
-    return tuple(attempt for attempt in found if attempt is not None)
+    return tuple(read_attempt(stage_folder, number) or _lost(stage_folder, number) for number in numbers)
 
 
 def stage_facts(folder: Path, plan: Plan, record: RunRecord | None = None) -> dict[str, StageFacts]:
@@ -287,6 +286,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("is not a JSON object")
     return value
+
+
+def _lost(stage_folder: Path, attempt: int) -> Attempt:
+    changed = _changed(layout.attempt_file(stage_folder, attempt))
+    return Attempt(attempt, started=changed, ended=changed)
 
 
 def _changed(folder: Path) -> float:

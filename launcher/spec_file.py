@@ -1,21 +1,41 @@
 """From what a user wrote to a RunSpec: defaults, files, `--set` and flags, with the origin of every value.
 
-Later wins: defaults < `config:` file < user's config < the spec file < LAUNCHER_STORAGE < `--set` < flags.
+Later wins: defaults < a `config:` file < the user's config < the spec file (or `launcher.yaml` of the folder) <
+LAUNCHER_STORAGE < `--set` < flags. Relative paths in a file are relative to it, those in flags to the folder.
+Without a name a run is called after its spec file, and "sphereface" without one (or from a launcher.yaml).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher.plan import Plan
-from launcher.spec import Resolved
+from launcher import names, spec_check, spec_keys
+from launcher.errors import SpecError
+from launcher.plan import Plan, flat
+from launcher.spec import STAGES, Resolved, RunSpec, StagePolicy
+from runfolder import strict_yaml
+
+DEFAULT_NAME = "sphereface"
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Converted values by dotted key, and each one's origin."""
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def user_config_path(environment: Mapping[str, str]) -> Path:
+    """The user's config file, by the XDG base directory specification."""
     base = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
-    return Path(base) / "launcher" / "launcher.yaml"
+    return Path(base) / "launcher" / names.SPEC_FILE
 
 
 def resolve(
@@ -27,16 +47,196 @@ def resolve(
     user_config: Path,
     environment: Mapping[str, str],
 ) -> Resolved:
-    raise NotImplementedError
+    """`flags` by name of a top key (`name`, `device`, …; None = not given), `folder` the working directory.
+
+    Raises SpecError with `file:line`, or the flag, and the key.
+    """
+    folder = folder.absolute()
+    reader = _Reader(folder, environment)
+    own = folder / (spec_path or names.SPEC_FILE)
+    has_own = spec_path is not None or own.exists()
+    files = [reader.spec(path) for path in (user_config, own) if (path is own and has_own) or path.exists()]
+    explicit = _merge([*files, reader.environment_layer(), reader.sets(sets), reader.flags(flags)])
+    lowest = _Layer({}, {})
+    if "config" in explicit.values:
+        lowest = reader.config(Path(explicit.values["config"]), explicit.origins["config"])
+    if "name" not in explicit.values:
+        name, origin = _default_name(own if has_own else None)
+        lowest = _merge([lowest, _Layer({"name": name}, {"name": origin})])
+    return _resolved(_merge([lowest, explicit]), explicit, folder)
 
 
 def resolve_storage(
     flag: str | None, *, folder: Path, user_config: Path, environment: Mapping[str, str]
 ) -> tuple[Path, str]:
-    """Where verbs other than `submit` look for runs, and the origin of that."""
-    raise NotImplementedError
+    """Where verbs other than `submit` look for runs, and the origin of that. Other keys of the files are not read."""
+    folder = folder.absolute()
+    reader = _Reader(folder, environment)
+    layers = [reader.spec(path, only="storage") for path in (user_config, folder / names.SPEC_FILE) if path.exists()]
+    merged = _merge([*layers, reader.environment_layer(), reader.flags({"storage": flag})])
+    return Path(merged.values.get("storage", folder)), merged.origins.get("storage", "default")
 
 
 def missing_inputs(plan: Plan) -> list[str]:
-    """Local input paths of the plan that are not there, one line each (`train.train_img_dir: /x does not exist`)."""
-    raise NotImplementedError
+    """Input paths of the plan that this machine does not have, one line each. Touches the file system."""
+    lines = []
+    for key, value in plan.spec.items():
+        if key.rpartition(".")[2] in spec_keys.PATH_KEYS and value and not Path(value).exists():
+            lines.append(f"{key}: {value} does not exist")
+    return lines
+
+
+class _Reader:
+    """Turns each source into a layer; knows what relative paths are relative to."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+
+    def spec(self, path: Path, only: str | None = None) -> _Layer:
+        document = self._read(path, "spec file")
+        flattened = _flatten(document, only)
+        return self._layer(flattened, document.where, path.parent)
+
+    def config(self, path: Path, origin: str) -> _Layer:
+        """A YAML file of sphereface: each key goes to the stages that read it."""
+        document = self._read(path, f"configuration ({origin})")
+        values: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        passed_over = []
+        for key, raw in document.values.items():
+            where = document.where(str(key))
+            converted = _located(where, spec_keys.sphereface_value, str(key), raw)
+            if key in spec_keys.LAUNCHER_SETS:
+                passed_over.append(key)
+                continue
+            for stage in spec_keys.stage_schema()[key]["stages"]:
+                values[f"{stage}.{key}"] = self._path(f"{stage}.{key}", converted, path.parent)
+                origins[f"{stage}.{key}"] = where
+        note = f"{document.name}: passed over what the launcher sets itself: {', '.join(passed_over)}"
+        return _Layer(values, origins, (note,) if passed_over else ())
+
+    def environment_layer(self) -> _Layer:
+        storage = self._environment.get(names.ENV_STORAGE)
+        return self._layer({"storage": storage} if storage else {}, lambda _: names.ENV_STORAGE, self._folder)
+
+    def sets(self, sets: Sequence[str]) -> _Layer:
+        values = {}
+        for given in sets:
+            key, equals, value = given.partition("=")
+            if not equals or not key.strip():
+                raise SpecError(f"flag --set {given}: must be KEY=VALUE, as in train.lr=0.1")
+            values[key.strip()] = value
+        return self._layer(values, lambda key: f"flag --set {key}", self._folder)
+
+    def flags(self, flags: Mapping[str, Any]) -> _Layer:
+        given = {key: value for key, value in flags.items() if value is not None}
+        return self._layer(given, lambda key: f"flag --{key}", self._folder)
+
+    def _layer(self, raw: Mapping[str, Any], where: Callable[[str], str], base: Path) -> _Layer:
+        values = {}
+        for key, value in raw.items():
+            values[key] = self._path(key, _located(where(key), spec_keys.convert, key, value), base)
+        return _Layer(values, {key: where(key) for key in values})
+
+    def _path(self, key: str, value: Any, base: Path) -> Any:
+        last = key.rpartition(".")[2]
+        is_path = key in ("storage", "config") or (key.partition(".")[0] in STAGES and last in spec_keys.PATH_KEYS)
+        if not is_path or not value:
+            return value
+        if value == "~" or value.startswith("~/"):
+            value = self._environment.get("HOME", "~") + value[1:]
+        return os.path.normpath(self._folder / base / value)
+
+    def _read(self, path: Path, what: str) -> strict_yaml.Document:
+        shown = str(path.relative_to(self._folder)) if path.is_relative_to(self._folder) else str(path)
+        try:
+            document = strict_yaml.read(path)
+        except strict_yaml.StrictYamlError as error:
+            raise SpecError(str(error).replace(str(path), shown, 1)) from None
+        except OSError as error:
+            raise SpecError(f"{shown}: cannot read the {what}: {error.strerror}") from None
+        return strict_yaml.Document(document.values, document.lines, shown)
+
+
+def _flatten(document: strict_yaml.Document, only: str | None) -> dict[str, Any]:
+    """Dotted keys of a spec document; an empty section is no key at all."""
+    values: dict[str, Any] = {}
+    for top, value in document.values.items():
+        key = str(top)
+        if only is not None and key != only:
+            continue
+        if "." in key:
+            raise SpecError(f"{document.where(key)}: key '{key}' must be written as a section: '{key.split('.')[0]}:'")
+        if key in spec_keys.SECTIONS:
+            values |= _flatten_section(document, key, value, depth=2 if key == "policy" else 1)
+        else:
+            values[key] = value
+    return values
+
+
+def _flatten_section(document: strict_yaml.Document, name: str, value: Any, depth: int) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SpecError(f"{document.where(name)}: {name} must be a mapping of keys to values, not {value!r}")
+    values: dict[str, Any] = {}
+    for key, item in value.items():
+        full = f"{name}.{key}"
+        values |= {full: item} if depth == 1 else _flatten_section(document, full, item, depth - 1)
+    return values
+
+
+def _located(where: str, convert: Callable[[str, Any], Any], key: str, raw: Any) -> Any:
+    try:
+        return convert(key, raw)
+    except ValueError as error:
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _merge(layers: Sequence[_Layer]) -> _Layer:
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    notes: list[str] = []
+    for layer in layers:
+        values |= layer.values
+        origins |= layer.origins
+        notes += layer.notes
+    return _Layer(values, origins, tuple(notes))
+
+
+def _default_name(spec_path: Path | None) -> tuple[str, str]:
+    """The name of a run that was given none, and its origin."""
+    if spec_path is None or spec_path.name == names.SPEC_FILE:
+        return DEFAULT_NAME, "default"
+    name = re.sub(r"[^a-z0-9]+", "-", spec_path.stem.lower()).strip("-")
+    if not names.is_run_name(name):
+        raise SpecError(f"{spec_path.name}: its own name does not make a run's name; give one with name: or --name")
+    return name, f"file name {spec_path.name}"
+
+
+def _resolved(merged: _Layer, explicit: _Layer, folder: Path) -> Resolved:
+    stages: tuple[str, ...] = merged.values.get("stages", STAGES)
+    values = dict(merged.values)
+    if stages[0] == STAGES[0]:
+        spec_check.check_followers(merged.values, explicit.values, merged.origins)
+        values = {key: value for key, value in values.items() if key not in spec_check.FOLLOWING}
+    top: dict[str, Any] = {key: values[key] for key in ("device", "devices") if key in values}
+    sections: dict[str, Any] = {stage: _section(values, stage) for stage in stages}
+    spec = RunSpec(
+        name=values["name"],
+        storage=values.get("storage", str(folder)),
+        stages=stages,
+        env=_section(values, "env"),
+        policy={stage: StagePolicy(**_section(values, f"policy.{stage}")) for stage in stages},
+        **top,
+        **sections,
+    )
+    spec_check.check_inputs(spec)
+    origins = {key: merged.origins.get(key, "default") for key in flat(spec)}
+    return Resolved(spec, origins, merged.notes)
+
+
+def _section(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}

@@ -1,6 +1,7 @@
-"""Writes `launcher/schemas/sphereface.json`: what each key of sphereface may hold, for a launcher that never imports it.
+"""Writes `launcher/schemas/sphereface.json`: what each key of sphereface may hold.
 
-Run it after a change of `sphereface/config.py`; a test compares the file with what this would write.
+The launcher never imports sphereface and checks specs by this file. Run this after a change of
+`sphereface/config.py`; a test compares the file with what would be written.
 """
 
 from __future__ import annotations

@@ -1,0 +1,64 @@
+"""Keys of a spec that need each other: checkpoints and networks down the chain, and the data of each stage. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launcher.errors import SpecError
+from launcher.plan import INHERITED, stage_values
+from launcher.spec import STAGES, RunSpec
+from launcher.spec_keys import stage_schema
+
+_FOLLOWERS = STAGES[1:]
+
+FOLLOWING = frozenset(f"{stage}.{key}" for stage in _FOLLOWERS for key in ("ckpt_files", *INHERITED))
+"""Keys that evaluate and export take over from train where it runs before them."""
+
+_SYNTH = "`sphereface synth DIR` makes synthetic faces to begin with"
+
+
+def check_followers(merged: Mapping[str, Any], explicit: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """With train in the chain: no other checkpoint and no other network than train's. Raises SpecError.
+
+    `explicit` leaves out what a `config:` file spread over the stages, which holds keys of all of them.
+    """
+    for key in sorted(FOLLOWING & explicit.keys()):
+        stage, _, name = key.partition(".")
+        if name == "ckpt_files":
+            raise SpecError(
+                f"{origins[key]}: {key} cannot be chosen where train runs before {stage}, which takes the checkpoint "
+                "that train writes; leave the key out, or leave train out of stages"
+            )
+        trained = merged.get(f"train.{name}", stage_schema()[name]["default"])
+        if explicit[key] != trained:
+            raise SpecError(
+                f"{origins[key]}: {key} is {_shown(explicit[key])} but train.{name} is {_shown(trained)}, and {stage} "
+                f"takes the network that train writes; leave {key} out"
+            )
+
+
+def check_inputs(spec: RunSpec) -> None:
+    """Each stage is told where its data is; whether it is there is not looked at. Raises SpecError."""
+    if "train" in spec.stages and not spec.train.get("train_img_dir"):
+        also = " (train.train_data_dir alone is only the list)" if spec.train.get("train_data_dir") else ""
+        raise SpecError(
+            f"no training data{also}: set train.train_img_dir to a folder per person or a packed file, or to the "
+            f"images of the list in train.train_data_dir; {_SYNTH}"
+        )
+    absent = [key for key in ("datatxt_src", "pairtxt_src", "datasrc") if not spec.evaluate.get(key)]
+    if "evaluate" in spec.stages and absent:
+        keys = ", ".join(f"evaluate.{key}" for key in absent)
+        raise SpecError(
+            f"nothing to evaluate on: set {keys} (landmark list, pairs, images), or leave evaluate out of stages; {_SYNTH}"
+        )
+    for stage in spec.stages:
+        if "train" not in spec.stages and not stage_values(spec, stage).get("ckpt_files"):
+            raise SpecError(
+                f"no checkpoint: {stage} without train before it needs {stage}.ckpt_files, a checkpoint or a folder "
+                "of them (its newest is taken)"
+            )
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

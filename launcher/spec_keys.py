@@ -1,0 +1,182 @@
+"""What each key of a spec may hold: the launcher's own keys, and sphereface's by `schemas/sphereface.json`. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from launcher import names, profiles
+from launcher.plan import export_formats
+from launcher.spec import DEVICE_COUNTS, STAGES
+from runfolder import typed
+from runfolder.strict_yaml import did_you_mean
+
+TOP = ("name", "device", "devices", "storage", "stages", "config")
+SECTIONS = (*STAGES, "env", "policy")
+
+PATH_KEYS = frozenset(
+    {"train_data_dir", "train_img_dir", "train_pretrained", "ckpt_files", "datatxt_src", "pairtxt_src", "datasrc"}
+)
+"""Keys of sphereface that name a file or folder to read."""
+
+LAUNCHER_SETS: Mapping[str, str] = {
+    "output": "is the run's own folder; choose it by storage and name",
+    "save_ckpt_path": "is the run's own folder train/checkpoints; choose it by storage and name",
+    "resume": "is always on: each attempt goes on from the newest checkpoint",
+    "is_distributed": "follows from devices",
+    "group_size": "follows from devices",
+    "rank": "is each process's own",
+    "device_target": "follows from device",
+    "device_id": "counts from 0; choose devices by ASCEND_RT_VISIBLE_DEVICES or CUDA_VISIBLE_DEVICES under env",
+}
+"""Keys of sphereface that a spec cannot give, and why."""
+
+_POLICY: Mapping[str, Mapping[str, Any]] = {
+    "retries": {"type": "int", "low": 0, "high": 100},
+    "backoff_s": {"type": "float", "low": 0},
+    "deadline_s": {"type": "float", "low": 0},
+    "heartbeat_s": {"type": "float", "low": 1},
+    "stall_s": {"type": "float", "low": 1},
+}
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(API|ACCESS|PRIVATE|AUTH)_?KEY", re.IGNORECASE)
+_ENV_OURS = re.compile(
+    r"LAUNCHER_.*|SPHEREFACE_STATUS_DIR|RANK_ID|RANK_SIZE|DEVICE_ID|MS_ROLE|MS_SCHED_.*|MS_WORKER_NUM|MS_NODE_ID"
+)
+
+
+@cache
+def stage_schema() -> Mapping[str, Mapping[str, Any]]:
+    """Type, default, limits and reading stages of every key of sphereface."""
+    text = (Path(__file__).parent / "schemas" / "sphereface.json").read_text()
+    schema: Mapping[str, Mapping[str, Any]] = json.loads(text)
+    return schema
+
+
+def convert(key: str, raw: Any) -> Any:
+    """`raw` as the type of the dotted key. Raises ValueError with one line that names the key and what is allowed."""
+    section, _, rest = key.partition(".")
+    if not rest:
+        return _top(key, raw)
+    if section in STAGES:
+        return _stage_value(section, rest, raw)
+    if section == "env":
+        return _env(rest, raw)
+    if section == "policy":
+        return _policy(rest, raw)
+    raise ValueError(f"unknown key '{key}'{did_you_mean(section, SECTIONS)}; sections are {', '.join(SECTIONS)}")
+
+
+def sphereface_value(key: str, raw: Any) -> Any:
+    """The value of a key of sphereface, whichever stage reads it. Raises ValueError as `convert` does."""
+    schema = stage_schema()
+    if key not in schema:
+        raise ValueError(f"unknown key '{key}'{did_you_mean(key, schema)}")
+    value = _typed(key, raw, schema[key])
+    if key == "file_format":
+        _check_formats(key, value)
+    return value
+
+
+def check_stages(stages: tuple[str, ...]) -> None:
+    """Raises ValueError for an unknown stage, or an order that is not the chain's."""
+    for stage in stages:
+        if stage not in STAGES:
+            raise ValueError(f"stages must be among {', '.join(STAGES)}, not '{stage}'{did_you_mean(stage, STAGES)}")
+    if not stages or list(stages) != [stage for stage in STAGES if stage in stages]:
+        given = ", ".join(stages) or "nothing"
+        raise ValueError(f"stages must be some of {', '.join(STAGES)}, once each and in this order, not {given}")
+
+
+def _top(key: str, raw: Any) -> Any:
+    if key in SECTIONS:
+        raise ValueError(f"{key} is a section of keys and takes no value itself")
+    if key not in TOP:
+        reading = stage_schema().get(key, {}).get("stages", ())
+        if reading:
+            raise ValueError(f"unknown key '{key}'; it belongs under {reading[0]}, as {reading[0]}.{key}")
+        raise ValueError(f"unknown key '{key}'{did_you_mean(key, (*TOP, *SECTIONS))}")
+    if key == "stages":
+        parts = raw.split(",") if isinstance(raw, str) else raw
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise ValueError(f"stages must be a list, as in [train, evaluate], not {raw!r}")
+        stages = tuple(part.strip() for part in parts)
+        check_stages(stages)
+        return stages
+    if key == "devices":
+        return _typed(key, raw, {"type": "int", "choices": DEVICE_COUNTS})
+    text = _typed(key, raw, {"type": "str"})
+    if key == "name" and not names.is_run_name(text):
+        raise ValueError(
+            f"name must be lower-case letters, digits and '-', beginning and ending with a letter or digit, "
+            f"at most {names.MAX_RUN_NAME} characters, not '{text}'"
+        )
+    if key == "device":
+        return _typed(key, text, {"type": "str", "choices": profiles.names()})
+    if not text:
+        raise ValueError(f"{key} must not be empty")
+    return text
+
+
+def _stage_value(stage: str, key: str, raw: Any) -> Any:
+    schema = stage_schema()
+    full = f"{stage}.{key}"
+    if key not in schema:
+        known = [name for name in schema if stage in schema[name]["stages"] and name not in LAUNCHER_SETS]
+        raise ValueError(f"unknown key '{full}'{did_you_mean(key, known) or did_you_mean(key, schema)}")
+    if key in LAUNCHER_SETS:
+        raise ValueError(f"{full} is set by the launcher: it {LAUNCHER_SETS[key]}")
+    reading = schema[key]["stages"]
+    if stage not in reading:
+        raise ValueError(f"{stage} does not read {key}; it belongs under {' or '.join(reading)}")
+    value = _typed(full, raw, schema[key])
+    if key == "file_format":
+        _check_formats(full, value)
+    return value
+
+
+def _check_formats(key: str, text: str) -> None:
+    try:
+        export_formats(text)
+    except ValueError as error:
+        raise ValueError(f"{key} {error}") from None
+
+
+def _env(name: str, raw: Any) -> str:
+    if not _ENV_NAME.fullmatch(name):
+        raise ValueError(f"env.{name} is not a name for an environment variable (letters, digits and '_')")
+    if _SECRET.search(name):
+        raise ValueError(
+            f"env.{name} looks like a secret, and a plan is kept as plain text; "
+            "export it in the shell that submits instead"
+        )
+    if _ENV_OURS.fullmatch(name):
+        raise ValueError(f"env.{name} is set by the launcher itself")
+    if not isinstance(raw, str):
+        raise ValueError(f"env.{name} must be text, not {raw!r}; put it in quotes")
+    return raw
+
+
+def _policy(rest: str, raw: Any) -> Any:
+    stage, _, key = rest.partition(".")
+    if stage not in STAGES:
+        raise ValueError(
+            f"unknown key 'policy.{rest}'{did_you_mean(stage, STAGES)}; policy is by stage, as policy.train"
+        )
+    if not key:
+        raise ValueError(f"policy.{stage} is a section of keys: {', '.join(_POLICY)}")
+    if key not in _POLICY:
+        raise ValueError(f"unknown key 'policy.{rest}'{did_you_mean(key, _POLICY)}; it has {', '.join(_POLICY)}")
+    return _typed(f"policy.{rest}", raw, _POLICY[key])
+
+
+def _typed(key: str, raw: Any, schema: Mapping[str, Any]) -> Any:
+    try:
+        return typed.value(raw, schema)
+    except ValueError as error:
+        raise ValueError(f"{key} {error}") from None

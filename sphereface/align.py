@@ -107,6 +107,12 @@ def read_image(path: Path) -> Image:
     return image
 
 
+def encode(image: Image, suffix: str) -> bytes:
+    """The bytes of an image file of the kind that `suffix` (".png", ".jpg") names."""
+    _, data = cv2.imencode(suffix, image)
+    return bytes(data)
+
+
 def _resized(image: Image, width: int, height: int) -> Image:
     if image.shape[:2] == (height, width):
         return image

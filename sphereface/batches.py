@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from sphereface import prefetch, sampling
 from sphereface.align import HEIGHT, WIDTH
+from sphereface.bad_images import BadImages
 from sphereface.config import Config
 from sphereface.errors import DataError
 from sphereface.faces import FaceSet
@@ -77,35 +77,3 @@ class Batches:
             except DataError as error:
                 self._bad.add(index, str(error))
         raise DataError(f"none of the {len(order)} training images can be read, as in: {self._bad.messages[0]}")
-
-
-class BadImages:
-    """Images of a set of `count` that could not be used, and the bound on their share. Threads may share it."""
-
-    def __init__(self, count: int, max_share: float) -> None:
-        self._count = count
-        self._max_share = max_share
-        self._messages: dict[int, str] = {}
-        self._lock = threading.Lock()
-
-    def __contains__(self, index: int) -> bool:
-        return index in self._messages
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    @property
-    def messages(self) -> tuple[str, ...]:
-        with self._lock:
-            return tuple(message for _, message in sorted(self._messages.items()))
-
-    def add(self, index: int, message: str) -> None:
-        """Remembers an image. Raises DataError once their share exceeds the bound."""
-        with self._lock:
-            self._messages[index] = message
-        if len(self) > self._max_share * self._count:
-            messages = self.messages
-            raise DataError(
-                f"{len(messages)} of {self._count} images cannot be used, more than max_bad_images "
-                f"{self._max_share:g} allows; the first: {'; '.join(messages[:3])}"
-            )

@@ -95,21 +95,14 @@ def open_training(config: Config) -> FaceSet:
 
 
 def _open_list(listed: landmark_list.LandmarkList, root: Path, config: Config) -> ImageFaces:
-    persons = np.array([path.split("/", 1)[0] for path in listed.paths])
-    if listed.labels is None:
-        identities, labels = np.unique(persons, return_inverse=True)
-        names = [str(name) for name in identities]
-    else:
-        _check_labels(listed)
-        labels = listed.labels
-        _, first = np.unique(labels, return_index=True)
-        names = [str(persons[index]) for index in first]
+    _check_labels(listed)
+    labels, names = listed.identities()
     _check_root(listed, root)
-    dropped = np.isin(persons, sorted(LFW_OVERLAP)) if config.drop_lfw_overlap else np.zeros(len(persons), bool)
-    rows, labels, kept = _without(dropped, labels, names)
+    dropped = np.isin(listed.folders(), sorted(LFW_OVERLAP)) & config.drop_lfw_overlap
+    rows, closed, kept = _without(dropped, labels, names)
     _check_count(len(kept), len(names), str(listed.file), config)
     paths = tuple(listed.paths[row] for row in rows)
-    return ImageFaces(root, paths, listed.points[rows], labels, kept)
+    return ImageFaces(root, paths, listed.points[rows], closed, kept)
 
 
 def _open_folders(root: Path, config: Config) -> ImageFaces:
@@ -141,13 +134,13 @@ def _open_packed(file: Path, config: Config) -> packed.PackedFaces:
         )
     canvases, labels, names = packed.read(file)
     overlap = [label for label, name in enumerate(names) if name in LFW_OVERLAP and config.drop_lfw_overlap]
-    rows, labels, kept = _without(np.isin(labels, overlap), labels, names)
+    rows, closed, kept = _without(np.isin(labels, overlap), labels, names)
     _check_count(len(kept), len(names), str(file), config)
-    return packed.PackedFaces(canvases, rows, labels, kept)
+    return packed.PackedFaces(canvases, rows, closed, kept)
 
 
 def _without(
-    dropped: NDArray[np.bool_], labels: NDArray[np.signedinteger[Any]], names: list[str] | tuple[str, ...]
+    dropped: NDArray[np.bool_], labels: NDArray[np.signedinteger[Any]], names: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], tuple[str, ...]]:
     """Rows that stay, their labels closed up to 0..N-1, and the names of those."""
     rows = np.flatnonzero(~dropped)
@@ -158,7 +151,8 @@ def _without(
 def _check_labels(listed: landmark_list.LandmarkList) -> None:
     """Labels must be 0..N-1 without a gap: a gap means that lines are missing or that the list is of another set."""
     labels = listed.labels
-    assert labels is not None  # noqa: S101 - told apart by the caller
+    if labels is None:
+        return
     used = np.unique(labels)
     if used[-1] == len(used) - 1:
         return

@@ -34,6 +34,24 @@ class LandmarkList:
     points: NDArray[np.float64]
     lines: NDArray[np.int64]
 
+    def folders(self) -> NDArray[np.str_]:
+        """The first part of each path, (N,): in most sets the person."""
+        return np.array([path.split("/", 1)[0] for path in self.paths])
+
+    def identities(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Label of each image, (N,), and the names of labels 0..max: by folder where folders and labels go one to
+        one, else the label itself. A list without labels takes the folders, sorted."""
+        folders = self.folders()
+        names, by_folder = np.unique(folders, return_inverse=True)
+        if self.labels is None:
+            return by_folder.astype(np.int64), tuple(map(str, names))
+        count = int(self.labels.max()) + 1
+        together = np.unique(np.stack([self.labels, by_folder]), axis=1)
+        if together.shape[1] == len(names) == len(np.unique(self.labels)):
+            named = dict(zip(together[0].tolist(), names[together[1]].tolist(), strict=True))
+            return self.labels, tuple(named.get(label, str(label)) for label in range(count))
+        return self.labels, tuple(map(str, range(count)))
+
     def where(self, index: int) -> str:
         return f"{self.file}:{self.lines[index]}"
 

@@ -46,8 +46,9 @@ def read(path: Path) -> Document:
 def parse(text: str, name: str) -> Document:
     import yaml
 
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             return Document({}, {}, name)
@@ -68,7 +69,8 @@ def parse(text: str, name: str) -> Document:
             raise
         raise StrictYamlError(f"{name}: not valid YAML: {type(error).__name__}: {error}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _check(node: Any, path: str, name: str, lines: dict[str, int], count: list[int]) -> None:

@@ -1,0 +1,57 @@
+# Two commands do all the set-up: `make demo` and `make test`. Everything is installed into .venv from hash-locked files.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.PHONY: help demo test lint check docs accuracy bench lock clean
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/launcher: requirements/build.lock requirements/runtime.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "the venv module is needed: apt-get install python3-venv" >&2; exit 2; }
+	$(BIN)/pip install --quiet --require-hashes -r requirements/build.lock -r requirements/runtime.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/.dev: requirements/dev.lock $(BIN)/launcher
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.lock
+	touch $@
+
+demo: $(BIN)/launcher  ## synthetic faces -> train -> evaluate -> export on this machine
+	@$(BIN)/sphereface synth demo/faces
+	@$(BIN)/launcher submit examples/demo.yaml --backend local --follow
+
+test: .venv/.dev  ## everything that runs without a cluster
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test  ## lint and test
+
+docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md and the launcher's copy of the key schema
+	$(BIN)/python tools/make_docs.py
+
+accuracy: .venv/.dev  ## real faces (DATA=folder with faces_train and lfw): about 40 minutes; writes benchmarks/results/
+	$(BIN)/python benchmarks/accuracy.py $(DATA)
+
+bench: .venv/.dev  ## start-up and training-step benchmarks, side by side with the alternative
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/train_step.py
+
+lock: .venv/.dev  ## renew the locked requirements
+	for name in build runtime dev; do $(MAKE) --no-print-directory requirements/$$name.lock.new; done
+
+requirements/%.lock.new:
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-header --strip-extras --allow-unsafe --output-file requirements/$*.lock \
+		$(if $(filter build,$*),requirements/build.in,pyproject.toml) $(if $(filter dev,$*),--extra dev)
+
+clean:  ## remove what was installed and the demo
+	rm -rf .venv .bench-venv demo

@@ -50,7 +50,8 @@ def check_inputs(spec: RunSpec) -> None:
     if "evaluate" in spec.stages and absent:
         keys = ", ".join(f"evaluate.{key}" for key in absent)
         raise SpecError(
-            f"nothing to evaluate on: set {keys} (landmark list, pairs, images), or leave evaluate out of stages; {_SYNTH}"
+            f"nothing to evaluate on: set {keys} (landmark list, pairs, images), "
+            f"or leave evaluate out of stages; {_SYNTH}"
         )
     for stage in spec.stages:
         if "train" not in spec.stages and not stage_values(spec, stage).get("ckpt_files"):

@@ -23,6 +23,8 @@ class Attempt:
     """False: whoever gave the reason knows that another attempt meets it again."""
     rank: int | None = None
     """The rank that failed first, where one is to blame."""
+    last_lines: tuple[str, ...] = ()
+    """What it (or the process to blame) printed last."""
     pid: int = 0
     """First process of the attempt, on the machine that ran it."""
 

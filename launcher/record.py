@@ -159,7 +159,8 @@ def write_attempt(stage_folder: Path, attempt: Attempt) -> None:
 def read_attempt(stage_folder: Path, attempt: int) -> Attempt | None:
     """None where there is none or it cannot be read: its end is then unknown."""
     try:
-        return Attempt(**_known(Attempt, _read_json(layout.attempt_file(stage_folder, attempt))))
+        values = _known(Attempt, _read_json(layout.attempt_file(stage_folder, attempt)))
+        return Attempt(**{**values, "last_lines": tuple(values.get("last_lines", ()))})
     except (OSError, ValueError, TypeError):
         return None
 

@@ -1,0 +1,216 @@
+"""The first process of a stage: starts its ranks, shows their logs, watches them, and says how the attempt ended.
+
+    python -m launcher.pod --folder RUN_FOLDER --stage train --attempt 2
+
+It is the same on one machine, as a child of the run's supervisor, and in a container, as its first process. Exit code:
+0 the stage is complete and its marker written, 1 it failed, 42 its configuration is wrong, 143 it was told to stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from launcher import endings, marker, msrun, process_tree, progress, rank, rank_logs, record
+from launcher.endings import Ending
+from launcher.errors import CONFIGURATION_EXIT, LauncherError, StorageError, UsageError
+from launcher.facts import Attempt
+from launcher.hang import HangWatch, RankLook
+from launcher.plan import Plan, Stage
+from launcher.pod_output import PodOutput
+from launcher.stage_processes import StageProcesses
+from runfolder import layout
+
+TICK_S = 0.2
+STOP_GRACE_S = 15.0
+"""A rank that is told to stop finishes its step and saves a checkpoint."""
+FAILURE_GRACE_S = 4.0
+"""After a failure the others wait in an all-reduce and cannot save anything."""
+LINGER_S = 60.0
+"""How long msrun may stay after the last rank has ended well."""
+LAST_LINES = 15
+_PORTS_TRIED = 4
+
+
+class Stop:
+    """Whether this process was told to stop, by a signal or by its supervisor's end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def listen(self, supervisor: int | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if supervisor is not None:
+            process_tree.die_with_parent(signal.SIGTERM)
+            self.asked = os.getppid() != supervisor
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self.asked = True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m launcher.pod", description="First process of a stage.")
+    parser.add_argument("--folder", type=Path, required=True, help="the run folder")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--attempt", type=int, required=True, help="1, 2, …")
+    parser.add_argument("--supervisor", type=int, help="process id of the parent with which this process ends")
+    given = parser.parse_args(arguments)
+    stop = Stop()
+    stop.listen(given.supervisor)
+    process_tree.adopt_orphans()
+    try:
+        return run(given.folder, given.stage, given.attempt, stop)
+    except LauncherError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, StorageError) else CONFIGURATION_EXIT
+
+
+def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
+    """Raises NotFound for a folder without a plan, UsageError for a stage that is not in it, StorageError."""
+    plan = record.read_plan(folder)
+    if stage_name not in [stage.name for stage in plan.stages]:
+        raise UsageError(f"run '{plan.run}' has no stage '{stage_name}'")
+    stage = plan.stage(stage_name)
+    stage_folder = layout.stage_folder(folder, stage.name)
+    begun = Attempt(attempt, time.time(), pid=os.getpid())
+    record.write_attempt(stage_folder, begun)
+    with record.storage_errors(stage_folder):
+        (stage_folder / layout.RESULT).unlink(missing_ok=True)  # of an attempt that did not complete the stage
+        _forget(layout.status_folder(stage_folder, attempt))
+    output = PodOutput(stage_folder / layout.LOGS)
+    output.say(f"attempt {attempt} of {stage.name} begins, {stage.processes} process(es)")
+    processes = StageProcesses(stage, folder, attempt)
+    ending = _carry_out(processes, stop, output)
+    if ending.exit_code == 0:
+        ending = _mark(stage_folder, stage, plan, attempt)
+    ended = _told(begun, ending, processes)
+    for line in [_summary(stage, ended), *ended.last_lines]:
+        output.say(line)
+    record.write_attempt(stage_folder, ended)
+    return ending.exit_code
+
+
+def _carry_out(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
+    for _ in range(_PORTS_TRIED):
+        try:
+            processes.start(os.environ)
+            output.follow(processes)
+            ending = _watch(processes, stop, output)
+        except OSError as error:
+            ending = Ending(1, "StartFailed", f"the stage could not be started: {error}")
+        gentle = ending.reason in ("Terminated", "DeadlineExceeded")
+        stuck = processes.stop(STOP_GRACE_S if gentle else FAILURE_GRACE_S)
+        output.forward(final=True)
+        if stuck:
+            output.say(f"could not be ended: process {', '.join(str(process.pid) for process in stuck)}")
+        if ending.culprit != rank.SCHEDULER or not _port_was_taken(processes):
+            break
+        output.say("another process took the scheduler's port; trying the next one")
+    return ending
+
+
+def _watch(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
+    """Returns once the attempt has ended or has to be ended."""
+    policy = processes.stage.policy
+    hangs = HangWatch(policy)
+    every = min(5.0, policy.heartbeat_s / 8)
+    began = judged = time.monotonic()
+    while True:
+        now, clock = time.time(), time.monotonic()
+        exit_code = processes.first_exit()
+        members = processes.look(now)
+        output.forward()
+        if exit_code != 0 and stop.asked:
+            return Ending(endings.TERMINATED_EXIT, "Terminated", "told to stop")
+        failure = endings.first_failure(members, endings.read_failures(processes.status, processes.stage.processes))
+        if failure:
+            return failure
+        if exit_code is not None:
+            return Ending(0) if exit_code == 0 else endings.bad_start(exit_code)
+        if processes.lingers(now, LINGER_S):
+            return Ending(0)
+        if policy.deadline_s and clock - began > policy.deadline_s:
+            return Ending(1, "DeadlineExceeded", f"took longer than {policy.deadline_s:g} s", retry=False)
+        if clock - judged >= every:
+            judged = clock
+            if hang := _hang(hangs, clock, processes):
+                return hang
+        time.sleep(TICK_S)
+
+
+def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending | None:
+    everything = process_tree.snapshot()
+    looks = []
+    for number, name in enumerate(processes.ranks):
+        member = processes.members.get(name)
+        if member is None or member.ended is not None:
+            continue
+        look = RankLook(number, member.process.state == "T", processes.cpu_s(member, everything))
+        if beat := progress.read_heartbeat(processes.status, number):
+            look = replace(look, phase=beat.phase, epoch=beat.epoch, step=beat.step)
+        looks.append(look)
+    scheduler = processes.members.get(rank.SCHEDULER)
+    stopped = scheduler is not None and scheduler.process.state == "T"
+    hang = hangs.judge(clock, looks, scheduler_stopped=stopped)
+    if hang is None:
+        return None
+    culprit = rank.SCHEDULER if hang.rank is None else rank.rank_name(hang.rank)
+    return Ending(1, "RankHung" if hang.rank is not None else "SchedulerFailed", hang.message, culprit=culprit)
+
+
+def _port_was_taken(processes: StageProcesses) -> bool:
+    log = rank_logs.LineTail(processes.log(rank.SCHEDULER), processes.offsets[rank.SCHEDULER])
+    return msrun.port_was_taken("\n".join(log.read(final=True)))
+
+
+def _mark(stage_folder: Path, stage: Stage, plan: Plan, attempt: int) -> Ending:
+    try:
+        with record.storage_errors(stage_folder):
+            marker.write_marker(stage_folder, marker.make_marker(stage_folder, stage, plan.hash, attempt))
+    except marker.MarkerError as error:
+        return Ending(1, "NoMarker", str(error), culprit=rank.rank_name(0))
+    except StorageError as error:
+        return Ending(1, "StorageFull", str(error), retry=False)
+    return Ending(0)
+
+
+def _told(begun: Attempt, ending: Ending, processes: StageProcesses) -> Attempt:
+    lines: tuple[str, ...] = ()
+    if ending.culprit in processes.names:
+        lines = rank_logs.last_lines(processes.log(ending.culprit), LAST_LINES, processes.offsets[ending.culprit])
+    return replace(
+        begun,
+        ended=time.time(),
+        exit_code=ending.exit_code,
+        reason=ending.reason,
+        message=ending.message,
+        retry=ending.retry,
+        rank=ending.rank if processes.stage.processes > 1 else None,
+        last_lines=lines,
+    )
+
+
+def _summary(stage: Stage, ended: Attempt) -> str:
+    if ended.exit_code == 0:
+        return f"attempt {ended.attempt} of {stage.name} is complete"
+    lines = "; its last lines:" if ended.last_lines else ""
+    return f"attempt {ended.attempt} of {stage.name} ended, {ended.reason}: {ended.message}{lines}"
+
+
+def _forget(status: Path) -> None:
+    """Heartbeats of an earlier start under the same number would be taken for this one's."""
+    if status.is_dir():
+        for path in status.iterdir():
+            if path.is_file():
+                path.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

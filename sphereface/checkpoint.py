@@ -12,7 +12,7 @@ import binascii
 import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sphereface.model import SphereNet
 
 SCHEMA = 1
+SLICE = 512 << 20
+"""Bytes of one tensor that a message holds at most, as in MindSpore."""
 META = "meta"
 MOMENTS = "moments."
 NAME = re.compile(r"(\d+)-(\d+)_(\d+)\.ckpt")
@@ -51,7 +53,7 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """Weights and momenta by bare parameter name (`conv1_1.weight`, …, `fc6.weight`), and what was being trained.
 
-    `meta` is empty in a file that is not ours; see `train.describe` for its keys.
+    `meta` is empty in a file that is not ours; see `run.describe` for its keys.
     """
 
     weights: dict[str, NDArray[Any]]
@@ -65,18 +67,20 @@ def file_name(rank: int, epoch: int, steps: int) -> str:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes `path` whole or not at all. Raises OSError (disk full, folder not writable)."""
-    import mindspore as ms
+    """Writes `path` whole or not at all. Raises OSError (disk full, folder not writable).
 
+    The bytes are those of `mindspore.save_checkpoint(…, crc_check=True)`, which itself leaves half a file behind where
+    the disk is full, and logs a traceback.
+    """
     meta = np.frombuffer(json.dumps({"schema": SCHEMA, **checkpoint.meta}).encode(), np.uint8)
-    named = [(META, meta), *checkpoint.weights.items()]
-    named += [(MOMENTS + name, value) for name, value in checkpoint.moments.items()]
-    entries = [
-        {"name": name, "data": ms.Tensor.from_numpy(np.require(value, requirements=["C", "W"]))}
-        for name, value in named
-    ]
-    with atomic.replacing(path) as temporary:
-        ms.save_checkpoint(entries, str(temporary), crc_check=True)
+    moments = {MOMENTS + name: value for name, value in checkpoint.moments.items()}
+    checksum = 0
+    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        for name, value in {META: meta, **checkpoint.weights, **moments}.items():
+            for message in _messages(name, value):
+                checksum = binascii.crc32(message, checksum)
+                file.write(message)
+        file.write(_TAIL + checksum.to_bytes(10, "big"))
 
 
 def read(path: Path) -> Checkpoint:
@@ -188,6 +192,21 @@ def assign(path: Path, parameters: Iterable[Any], values: dict[str, NDArray[Any]
                 f"{path}: {parameter.name} has shape {value.shape}, the network's is {tuple(parameter.shape)}"
             )
         parameter.set_data(ms.Tensor(value.astype(np.float32)))
+
+
+def _messages(name: str, value: NDArray[Any]) -> Iterator[bytes]:
+    """One tensor in MindSpore's format; a large one in slices of the same tag, each with the whole shape."""
+    from mindspore.train.checkpoint_pb2 import Checkpoint as Message
+
+    kind = next(kind for kind, code in _TYPES.items() if np.dtype(code) == value.dtype)
+    content = value.tobytes()
+    for first in range(0, len(content), SLICE):
+        message = Message()
+        entry = message.value.add(tag=name)
+        entry.tensor.dims.extend(value.shape)
+        entry.tensor.tensor_type = kind
+        entry.tensor.tensor_content = content[first : first + SLICE]
+        yield message.SerializeToString()
 
 
 def _parse(path: Path, data: bytes) -> dict[str, NDArray[Any]]:

@@ -28,27 +28,31 @@ def log_to_stdout() -> None:
 
 @dataclass
 class Speed:
-    """Images a second since the last reading. The first step counts neither: its graph is being compiled."""
+    """Images a second since the last reading. The first step is left out: its graph was being compiled.
+
+    Where that step is all there is, its own time is what is read.
+    """
 
     images_per_step: int
     clock: Callable[[], float] = time.monotonic
-    _since: float | None = field(default=None, init=False)
-    _steps: int = field(default=0, init=False)
-    _began: float = field(default=0.0, init=False)
+    _since: float = field(init=False)
+    _steps: int = field(default=-1, init=False)
+    _compiled_in: float = field(default=0.0, init=False)
 
-    def begin(self) -> None:
-        self._began = self.clock()
+    def __post_init__(self) -> None:
+        self._since = self.clock()
 
     def step(self) -> None:
-        if self._since is None:
+        """One more step is done."""
+        if self._steps < 0:
+            self._compiled_in = self.clock() - self._since
             self._since = self.clock()
-        else:
-            self._steps += 1
+        self._steps += 1
 
     def read(self) -> float:
         now = self.clock()
-        if self._since is None or self._steps == 0:
-            return self.images_per_step / max(now - self._began, 1e-9)
+        if self._steps <= 0:
+            return self.images_per_step / max(self._compiled_in, 1e-9)
         speed = self.images_per_step * self._steps / max(now - self._since, 1e-9)
         self._since, self._steps = now, 0
         return speed
@@ -56,48 +60,59 @@ class Speed:
 
 @dataclass
 class Journal:
-    """Writes under `output`; `step` is the number of steps done in the whole run, `epoch` counts from 1."""
+    """Writes under `output`; a `step` is the number of steps done in the whole run, an `epoch` counts from 1."""
 
     output: Path
     steps_per_epoch: int
     epochs: int
     clock: Callable[[], float] = time.time
-    _bad: int = field(default=0, init=False)
 
     @property
     def metrics(self) -> Path:
         return self.output / layout.METRICS
 
     def cut(self, step: int) -> None:
-        """Drops what was recorded beyond `step`, the step that training goes on from."""
-        kept = [line for line in atomic.read_json_lines(self.metrics) if line.get("step", step + 1) <= step]
-        if kept or self.metrics.exists():
-            atomic.write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        """Drops what was recorded beyond `step`, from which training goes on; all of it where that is 0."""
+        if step == 0:
+            (self.output / layout.BAD_IMAGES).unlink(missing_ok=True)
+        if self.metrics.exists():
+            kept = [line for line in atomic.read_json_lines(self.metrics) if line.get("step", step + 1) <= step]
+            atomic.write_text(self.metrics, "".join(f"{json.dumps(line)}\n" for line in kept))
 
     def record(
-        self, *, step: int, loss: float, lr: float, annealing: float, grad_norm: float, speed: float, bad: Sequence[str]
+        self,
+        *,
+        step: int,
+        loss: float,
+        lr: float,
+        annealing: float,
+        grad_norm: float | None,
+        images_per_s: float,
+        bad_images: int,
     ) -> None:
-        """One log line and one line of metrics, after `step` steps."""
+        """One log line, whose epoch and iteration count from 0 as in the zoo, and one line of metrics."""
         epoch = (step - 1) // self.steps_per_epoch + 1
-        log.info("epoch[%d], iter[%d], loss:%.4f, mean_fps:%.2f imgs/sec", epoch - 1, step - 1, loss, speed)
-        line: dict[str, Any] = {
-            "time": self.clock(), "epoch": epoch, "step": step,
-            "steps": self.steps_per_epoch * self.epochs, "steps_per_epoch": self.steps_per_epoch,
-            "epochs": self.epochs, "loss": loss, "lr": lr, "annealing": annealing, "grad_norm": grad_norm,
-            "images_per_s": speed, "bad_images": len(bad),
+        log.info("epoch[%d], iter[%d], loss:%.4f, mean_fps:%.2f imgs/sec", epoch - 1, step - 1, loss, images_per_s)
+        line = {
+            "time": self.clock(), "epoch": epoch, "step": step, "steps": self.steps_per_epoch * self.epochs,
+            "steps_per_epoch": self.steps_per_epoch, "epochs": self.epochs, "loss": loss, "lr": lr,
+            "annealing": annealing, "grad_norm": grad_norm, "images_per_s": images_per_s, "bad_images": bad_images,
         }  # fmt: skip
         atomic.append_line(self.metrics, json.dumps(line))
-        self._record_bad(bad)
 
-    def _record_bad(self, bad: Sequence[str]) -> None:
-        if len(bad) > self._bad:
-            log.warning("%d images could not be read so far (latest: %s); see %s", len(bad), bad[-1], layout.BAD_IMAGES)
-            atomic.write_text(self.output / layout.BAD_IMAGES, "".join(f"{line}\n" for line in bad))
-            self._bad = len(bad)
+    def note_bad_images(self, messages: Sequence[str]) -> int:
+        """Adds new ones of this rank's to the list that all ranks share; returns how many are in it."""
+        path = self.output / layout.BAD_IMAGES
+        known = set(path.read_text(errors="replace").splitlines()) if path.exists() else set()
+        new = [message for message in messages if message not in known]
+        for message in new:
+            atomic.append_line(path, message)
+        count = len(known) + len(new)
+        if new:
+            log.warning("%d images cannot be used so far, the last: %s (all are in %s)", count, new[-1], path)
+        return count
 
     def last(self) -> dict[str, Any]:
         """The last line of metrics, or an empty one."""
-        last: dict[str, Any] = {}
-        for last in atomic.read_json_lines(self.metrics):  # noqa: B007 - the last one is what is wanted
-            pass
-        return last
+        lines = list(atomic.read_json_lines(self.metrics))
+        return lines[-1] if lines else {}

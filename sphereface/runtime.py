@@ -78,22 +78,31 @@ def use_device(config: Config, environ: MutableMapping[str, str] = os.environ) -
 
 @dataclass
 class StopRequest:
-    """SIGTERM or Ctrl-C: the step under way is finished and saved; a second signal ends the process at once."""
+    """SIGTERM or Ctrl-C: ends the process at once, or, once deferred, asks to stop after the step under way.
 
-    signal: int = field(default=0, init=False)
+    A second signal always ends the process at once.
+    """
+
+    asked: int = field(default=0, init=False)
+    """The signal that asked to stop; 0 where none did."""
+    _deferred: bool = field(default=False, init=False)
 
     def install(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked)
+            signal.signal(number, self.receive)
+
+    def defer(self) -> None:
+        """From here on there are steps to be finished."""
+        self._deferred = True
 
     @property
     def exit_code(self) -> int:
-        return 128 + self.signal
+        return 128 + (self.asked or signal.SIGTERM)
 
-    def _asked(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal:
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked or not self._deferred:
             raise SystemExit(128 + number)
-        self.signal = number
+        self.asked = number
 
 
 def _quiet(environ: MutableMapping[str, str]) -> None:

@@ -36,9 +36,9 @@ def _update_weight(rate: Any, momentum: Any, factor: Any, decay: Any, weight: An
 class Loss(nn.Cell):  # type: ignore[misc]
     """Images to scaled loss: the network, in float16 where `amp` says so, and the head in float32."""
 
-    def __init__(self, network: Any, head: Any) -> None:
+    def __init__(self, network: Any, head: Any, amp: bool = False) -> None:
         super().__init__(auto_prefix=False)
-        self.network = network
+        self.network = network.to_float(ms.float16) if amp else network
         self.head = head
 
     def construct(self, images: Any, labels: Any, annealing: Any, scale: Any) -> Any:

@@ -106,5 +106,5 @@ def test_every_key_says_what_it_is_and_its_default_is_allowed() -> None:
 
 def test_the_published_run_is_shipped() -> None:
     shipped = configuration.resolve(Path(__file__).parents[2] / "configs" / "casia_sphere20a.yaml")
-    for key in ("net", "lr", "max_epoch", "T_max", "smooth_factor", "weight_decay", "momentum", "per_batch_size"):
+    for key in ("net", "lr", "max_epoch", "T_max", "smooth_factor", "weight_decay", "momentum"):
         assert getattr(shipped, key) == PUBLISHED[key]

@@ -77,4 +77,18 @@ def add_following(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--wait", action="store_true", help="return when the run has ended, with its exit code")
     group.add_argument("--follow", action="store_true", help="the same, and show its progress on the way")
-    parser.add_argument("--timeout", metavar="TIME", help="with --wait or --follow: give up after 30s, 10m, 1h30m")
+    add_duration(parser, "--timeout", "with --wait or --follow: give up after 30s, 10m, 1h30m")
+
+
+def add_duration(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
+    """A flag whose value is in seconds (float), and None where it is not given."""
+    parser.add_argument(flag, metavar="TIME", type=_duration, help=text)
+
+
+def _duration(text: str) -> float:
+    from launcher import durations
+
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from launcher import durations, follow, output, progress_display
+from launcher import follow, output, progress_display
 from launcher.backends import Backend, Submission
 from launcher.errors import INTERRUPTED_EXIT
 from launcher.session import Session
@@ -15,7 +15,6 @@ from launcher.status import RunStatus
 def attend(backend: Backend, submission: Submission, arguments: argparse.Namespace, session: Session) -> int:
     """Exit code of the call; of the run, where it is waited for (RunFailed where it failed)."""
     stays = arguments.wait or arguments.follow
-    timeout_s = durations.parse(arguments.timeout, "--timeout") if arguments.timeout else None
     if arguments.output is None:
         print(_line(submission), flush=True)
     elif not stays:
@@ -24,7 +23,7 @@ def attend(backend: Backend, submission: Submission, arguments: argparse.Namespa
         return 0
     display = progress_display.on_stderr(session.clock) if arguments.follow else progress_display.Silent()
     try:
-        run = follow.until_end(backend, submission.run, session, display, timeout_s)
+        run = follow.until_end(backend, submission.run, session, display, arguments.timeout)
     except KeyboardInterrupt:
         print(
             f"\nrun/{submission.run} goes on without this terminal; 'launcher status {submission.run} --watch' shows "

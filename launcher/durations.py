@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 
-from launcher.errors import UsageError
-
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
 
 
-def parse(text: str, what: str) -> float:
-    """Seconds of `90`, `10s`, `5m12s`, `1h30m` or `2d`. `what` names the flag in the error (UsageError)."""
+def parse(text: str) -> float:
+    """Seconds of `90`, `10s`, `5m12s`, `1h30m` or `2d`. Raises ValueError."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"{what} must be a duration as in 30s, 10m or 1h30m, not '{text}'")
+        raise ValueError(f"must be a duration as in 30s, 10m or 1h30m, not '{text}'")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 

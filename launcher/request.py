@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from launcher import arguments as shared
@@ -46,6 +47,8 @@ def resolve(arguments: argparse.Namespace) -> tuple[Resolved, Plan]:
         user_config=spec_file.user_config_path(os.environ),
         environment=os.environ,
     )
+    for note in resolved.notes:
+        print(f"note: {note}", file=sys.stderr)
     return resolved, plan.make_plan(resolved.spec)
 
 
@@ -56,9 +59,9 @@ def as_document(made: Plan, resolved: Resolved, form: str) -> str:
 def as_table(made: Plan, resolved: Resolved) -> str:
     """Each value with the place it came from, then what each stage will run."""
     values = [
-        (key, _cell(value), resolved.origins.get(key, "default"))
+        (key, _cell(value), resolved.origins[key])
         for key, value in made.spec.items()
-        if key in resolved.origins or not key.startswith("policy.")
+        if not (key.startswith("policy.") and resolved.origins[key] == "default")
     ]
     stages = [(stage.name, str(stage.processes), " ".join(stage.argv)) for stage in made.stages]
     return "\n".join(

@@ -69,12 +69,17 @@ def why(run: RunStatus) -> Iterator[str]:
         ("", run.reason, run.message),
         *((f"{stage.name}: ", stage.reason, stage.message) for stage in run.stages),
     ):
-        known = REASONS.get(reason)
-        words = [message, known.sentence if known and known.sentence != message else ""]
-        text = " ".join(word for word in words if word)
+        text = _sentences(message, REASONS[reason].sentence if reason in REASONS else "")
         if (reason or text) and (reason, message) not in told:
             told.add((reason, message))
             yield f"{name}{reason}{': ' if reason and text else ''}{text}"
+
+
+def _sentences(message: str, sentence: str) -> str:
+    """What happened, then what it means; a message that says the sentence already stands alone."""
+    if not message or not sentence or sentence in message:
+        return message or sentence
+    return f"{message.rstrip('.')}. {sentence}"
 
 
 def result_lines(run: RunStatus) -> Iterator[str]:

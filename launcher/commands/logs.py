@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from launcher import arguments as shared
-from launcher import durations, lookup, views
+from launcher import lookup, views
 from launcher.backends import LogQuery
 from launcher.session import Session
 from launcher.spec import STAGES
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rank", type=int, metavar="R", help="only this rank (0, 1, …)")
     parser.add_argument("-f", "--follow", action="store_true", help="wait for more lines, until the run has ended")
     parser.add_argument("--tail", type=_count, metavar="N", help="only the last N lines of each rank")
-    parser.add_argument("--since", metavar="TIME", help="only lines of the last 30s, 10m, 1h30m")
+    shared.add_duration(parser, "--since", "only lines of the last 30s, 10m, 1h30m")
     parser.add_argument("--merge", action="store_true", help="interleave the ranks by time")
     shared.add_place(parser)
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         rank=arguments.rank,
         follow=arguments.follow,
         tail=arguments.tail,
-        since_s=durations.parse(arguments.since, "--since") if arguments.since else None,
+        since_s=arguments.since,
         merge=arguments.merge,
     )
     backend = session.backend(arguments)

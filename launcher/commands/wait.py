@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from launcher import arguments as shared
-from launcher import durations, follow, lookup, output
+from launcher import follow, lookup, output
 from launcher.progress_display import Silent
 from launcher.session import Session
 
@@ -19,16 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "launcher wait demo --timeout 10m",
     )
     shared.add_run(parser)
-    parser.add_argument("--timeout", metavar="TIME", help="give up after 30s, 10m, 1h30m; 0 looks once [no limit]")
+    shared.add_duration(parser, "--timeout", "give up after 30s, 10m, 1h30m; 0 looks once [no limit]")
     shared.add_output(parser, "json", "yaml", "name")
     shared.add_place(parser)
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    timeout_s = None if arguments.timeout is None else durations.parse(arguments.timeout, "--timeout")
     backend = session.backend(arguments)
     lookup.find(backend, arguments.run)
-    status = follow.until_end(backend, arguments.run, session, Silent(), timeout_s)
+    status = follow.until_end(backend, arguments.run, session, Silent(), arguments.timeout)
     if arguments.output in ("json", "yaml"):
         print(output.document(output.run_data(status), arguments.output))
     elif arguments.output == "name":

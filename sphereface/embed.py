@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sphereface import align, sampling
+from sphereface import align, prefetch
 from sphereface.errors import DataError
 
 Array = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
-
-_THREADS = min(4, os.cpu_count() or 1)
-_AHEAD = 3  # batches that wait, aligned, for the network
 
 
 def embed_files(
@@ -55,7 +50,7 @@ def embed_crops(network: Callable[[Any], Any], crops: npt.NDArray[np.uint8], bat
 
     images = np.zeros((batch_size, 3, align.HEIGHT, align.WIDTH), np.float32)
     for crop, image in zip(crops, images, strict=False):
-        sampling.normalise(crop, image)
+        align.normalise(crop, image)
     embeddings: Array = network(Tensor(images)).asnumpy()
     return embeddings[: len(crops)].astype(np.float32)
 
@@ -70,16 +65,10 @@ def aligned_crop(path: Path, points: npt.NDArray[np.float64]) -> npt.NDArray[np.
 
 
 def _batches_ahead(images: Sequence[Path], points: Points, size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """Batches (<= size, 112, 96, 3) in order, with a bounded number of them in the making."""
-    waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
-    position = 0
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="align")
-    try:
-        for begin in range(0, len(images), size):
-            end = min(begin + size, len(images))
-            while position < min(end + _AHEAD * size, len(images)):
-                waiting.append(pool.submit(aligned_crop, images[position], points[position]))
-                position += 1
-            yield np.stack([waiting.popleft().result() for _ in range(end - begin)])
-    finally:
-        pool.shutdown(cancel_futures=True)
+    """Batches (<= size, 112, 96, 3) in order."""
+
+    def load(begin: int) -> npt.NDArray[np.uint8]:
+        chosen = slice(begin, begin + size)
+        return np.stack([aligned_crop(*image) for image in zip(images[chosen], points[chosen], strict=True)])
+
+    return prefetch.ordered(load, range(0, len(images), size), min(4, os.cpu_count() or 1))

@@ -27,7 +27,7 @@ def png(curve: Roc, title: str) -> bytes:
     _draw_line(cv2, canvas, chance, chance, _CHANCE, 1)
     far, tar = _steps(curve)
     _draw_line(cv2, canvas, far, tar, _CURVE, 2)
-    encoded: bytes = cv2.imencode(".png", canvas)[1].tobytes()
+    encoded: bytes = cv2.imencode(".png", canvas, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
     return encoded
 
 

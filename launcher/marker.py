@@ -100,7 +100,7 @@ def is_complete(folder: Path, stage: Stage, plan_hash: str) -> bool:
 def _result(folder: Path, stage: str) -> Mapping[str, Any]:
     path = folder / layout.RESULT
     try:
-        result = json.loads(path.read_bytes())
+        result = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise MarkerError(f"{stage} ended without {path}") from None
     except (OSError, ValueError) as error:
@@ -110,6 +110,11 @@ def _result(folder: Path, stage: str) -> Mapping[str, Any]:
     if not isinstance(result.get("metrics", {}), dict) or not _are_names(result.get("files", ())):
         raise MarkerError(f"{path} must hold a mapping 'metrics' and a list of paths 'files'")
     return result
+
+
+def _refuse_constant(word: str) -> None:
+    """JSON has no NaN and no Infinity; other readers of the marker would stop at one."""
+    raise ValueError(f"{word} is not a number")
 
 
 def _are_names(value: Any) -> bool:

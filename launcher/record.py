@@ -160,7 +160,8 @@ def read_attempt(stage_folder: Path, attempt: int) -> Attempt | None:
     """None where there is none or it cannot be read: its end is then unknown."""
     try:
         values = _known(Attempt, _read_json(layout.attempt_file(stage_folder, attempt)))
-        return Attempt(**{**values, "last_lines": tuple(values.get("last_lines", ()))})
+        found = Attempt(**{**values, "last_lines": tuple(values.get("last_lines", ()))})
+        return replace(found, started=float(found.started), ended=None if found.ended is None else float(found.ended))
     except (OSError, ValueError, TypeError):
         return None
 

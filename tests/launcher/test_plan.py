@@ -96,7 +96,9 @@ def test_a_format_that_cannot_be_written_is_refused(formats: str, message: str) 
 
 
 def test_air_is_written_on_ascend() -> None:
-    assert make_plan(spec(device="ascend910", export={"file_format": "AIR"})).stage("export").artifacts[0][-4:] == ".air"
+    assert (
+        make_plan(spec(device="ascend910", export={"file_format": "AIR"})).stage("export").artifacts[0][-4:] == ".air"
+    )
 
 
 def test_a_value_that_begins_with_a_dash_is_joined_to_its_key() -> None:
@@ -111,7 +113,7 @@ def test_json_and_back_is_the_same_plan() -> None:
 
 def test_the_order_of_keys_does_not_make_another_plan() -> None:
     train = spec().train
-    assert make_plan(spec(train=dict(reversed(train.items())))).hash == make_plan(spec()).hash
+    assert make_plan(spec(train=dict(reversed(list(train.items()))))).hash == make_plan(spec()).hash
 
 
 @pytest.mark.parametrize(

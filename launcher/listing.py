@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
 from launcher import output, views
+from launcher.session import Session, storage_of
 from launcher.status import RunStatus
+
+
+def list_runs(arguments: argparse.Namespace, session: Session) -> int:
+    runs = session.backend(arguments).observe()
+    if not runs and arguments.output in (None, "wide"):
+        print(f"No runs found in {storage_of(arguments)}.", file=sys.stderr)
+    else:
+        print_runs(runs, session.clock(), arguments.output)
+    return 0
 
 
 def print_runs(runs: Sequence[RunStatus], now: float, form: str | None) -> None:
     if form in ("json", "yaml"):
-        print(output.document({"runs": [output.run_data(run) for run in runs]}, form))
+        print(output.document({"runs": [output.run_data(run) for run in runs]}, form), flush=True)
     elif form == "name":
         for run in runs:
-            print(f"run/{run.run}")
-    elif runs:
-        print(views.runs_table(runs, now, wide=form == "wide"))
+            print(f"run/{run.run}", flush=True)
     else:
-        print("No runs found.", file=sys.stderr)
+        print(views.runs_table(runs, now, wide=form == "wide"), flush=True)

@@ -14,7 +14,7 @@ SCHEMA = 1
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, three spaces apart; `-` for an empty cell, so that awk can count."""
+    """Columns as wide as their widest cell, three spaces apart; `-` for an empty cell."""
     lines = [tuple(headers), *(tuple(cell or "-" for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     return "\n".join(

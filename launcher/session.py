@@ -24,10 +24,15 @@ class Session:
     def backend(self, arguments: argparse.Namespace) -> Backend:
         """The backend of a verb that names runs (flags `--storage`, `--backend`)."""
         chosen = choice.choose(arguments.backend, os.environ, Path.home())
-        storage, _ = spec_file.resolve_storage(
-            arguments.storage,
-            folder=Path.cwd(),
-            user_config=spec_file.user_config_path(os.environ),
-            environment=os.environ,
-        )
-        return self.open_backend(chosen.name, storage)
+        return self.open_backend(chosen.name, storage_of(arguments))
+
+
+def storage_of(arguments: argparse.Namespace) -> Path:
+    """Where a verb that names runs looks for them."""
+    storage, _ = spec_file.resolve_storage(
+        arguments.storage,
+        folder=Path.cwd(),
+        user_config=spec_file.user_config_path(os.environ),
+        environment=os.environ,
+    )
+    return storage

@@ -18,5 +18,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    listing.print_runs(session.backend(arguments).observe(), session.clock(), arguments.output)
-    return 0
+    return listing.list_runs(arguments, session)

@@ -25,13 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
-    backend = session.backend(arguments)
     form = arguments.output
+    if arguments.run is None and not arguments.watch:
+        return listing.list_runs(arguments, session)
+    backend = session.backend(arguments)
     if arguments.run is None:
-        if arguments.watch:
-            return watch.all_runs(backend, session, form)
-        listing.print_runs(backend.observe(), session.clock(), form)
-        return 0
+        return watch.all_runs(backend, session, form)
     status = lookup.find(backend, arguments.run)
     if arguments.watch:
         return watch.one_run(backend, status, session, lambda run: _text(run, session.clock(), form))

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from launcher.errors import SpecError
+from launcher.spec import RunSpec
+from launcher.spec_check import check_followers, check_inputs
+
+FACES = {"train_img_dir": "/faces"}
+PAIRS = {"datatxt_src": "/l", "pairtxt_src": "/p", "datasrc": "/i"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"train": {}}, "no training data: set train.train_img_dir .*sphereface synth"),
+        ({"train": {"train_data_dir": "/list"}}, "train.train_data_dir alone is only the list"),
+        ({"train": FACES}, "set evaluate.datatxt_src, evaluate.pairtxt_src, evaluate.datasrc"),
+        ({"train": FACES, "evaluate": {**PAIRS, "datasrc": ""}}, r"set evaluate.datasrc \("),
+        ({"stages": ("evaluate",), "evaluate": PAIRS}, "evaluate without train before it needs evaluate.ckpt_files"),
+        ({"stages": ("export",)}, "export without train before it needs export.ckpt_files"),
+    ],
+)
+def test_a_stage_without_its_data_is_refused(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        check_inputs(RunSpec("demo", **spec))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"train": FACES, "evaluate": PAIRS},
+        {"train": FACES, "stages": ("train", "export")},
+        {"stages": ("evaluate", "export"), "evaluate": {**PAIRS, "ckpt_files": "/c"}, "export": {"ckpt_files": "/c"}},
+    ],
+)
+def test_a_stage_with_its_data_is_taken(spec: dict[str, Any]) -> None:
+    check_inputs(RunSpec("demo", **spec))
+
+
+@pytest.mark.parametrize(
+    ("explicit", "message"),
+    [
+        ({"evaluate.ckpt_files": "/c"}, "demo.yaml:3: evaluate.ckpt_files cannot be chosen where train runs before"),
+        ({"export.net": "sphereface4a"}, "export.net is sphereface4a but train.net is sphereface20a"),
+        ({"train.conv_bias": True, "evaluate.conv_bias": False}, "is false but train.conv_bias is true"),
+    ],
+)
+def test_followers_cannot_take_another_network_than_trains(explicit: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        check_followers(explicit, explicit, dict.fromkeys(explicit, "demo.yaml:3"))
+
+
+def test_followers_may_repeat_what_train_says() -> None:
+    same = {"train.net": "sphereface4a", "evaluate.net": "sphereface4a", "export.conv_bias": False}
+    check_followers(same, same, dict.fromkeys(same, "demo.yaml:3"))

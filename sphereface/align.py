@@ -22,7 +22,7 @@ MARGIN = 2
 """Pixels around the crop on the canvas that training cuts its random crops from."""
 CANVAS_HEIGHT, CANVAS_WIDTH = HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN
 
-REFERENCE = np.array(
+REFERENCE: NDArray[np.float64] = np.array(
     [[30.2946, 51.6963], [65.5318, 51.5014], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.2041]]
 )
 """(5, 2) float64: where the landmarks lie in the 96x112 crop (SphereFace, `preprocess/code/face_align_demo.m`)."""

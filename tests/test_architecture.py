@@ -30,9 +30,10 @@ ROOMS = {
     "launcher.spec": {"errors"},
     "launcher.profiles": {"spec", "errors"},
     "launcher.plan": {"spec", "profiles", "names", "errors"},
-    "launcher.states": set(),
+    "launcher.facts": set(),
+    "launcher.states": {"errors"},
     "launcher.status": {"states"},
-    "launcher.chain": {"plan", "states", "status"},
+    "launcher.chain": {"plan", "states", "facts"},
 }
 
 

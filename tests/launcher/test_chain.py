@@ -99,7 +99,7 @@ def test_every_state_that_files_can_show_has_an_answer_within_the_rules() -> Non
         attempts.append((replace(how, attempt=1, ended=10.0),))
         attempts.append((replace(how, attempt=1, ended=10.0), Attempt(2, 20)))
         attempts.append((replace(how, attempt=1, ended=10.0), Attempt(2, 20, ended=30.0, exit_code=1)))
-    known = [StageFacts(complete, tried) for complete in (True, False) for tried in attempts]
+    known = [StageFacts(False, tried) for tried in attempts] + [StageFacts(True, tried) for tried in attempts[:4]]
     plan = plan_of(1)
     for combination in itertools.product(known, repeat=3):
         facts = dict(zip(STAGES, combination, strict=True))

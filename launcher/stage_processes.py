@@ -81,7 +81,10 @@ class StageProcesses:
             )
             argv = [*wrapper, *start]
         self._first = subprocess.Popen(
-            [sys.executable, *argv], stdin=subprocess.DEVNULL, env=self._environment(environment)
+            [sys.executable, *argv],
+            stdin=subprocess.DEVNULL,
+            env=self._environment(environment),
+            cwd=self.status,  # MindSpore leaves files where it runs
         )
 
     def look(self, now: float) -> list[Member]:

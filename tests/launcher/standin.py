@@ -1,0 +1,70 @@
+"""Plans whose stages run the stand-in program, and looking after the processes that a test starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from launcher import names, plan, process_tree, record
+from launcher.plan import Plan, Stage
+from launcher.process_tree import Process
+from launcher.spec import RunSpec, StagePolicy
+from runfolder import layout
+
+PROGRAM = Path(__file__).parent / "standin_program.py"
+FAST = StagePolicy(retries=2, backoff_s=0.1, heartbeat_s=3.0)
+
+
+def stage(folder: Path, name: str = "train", *options: str, processes: int = 1, policy: StagePolicy = FAST) -> Stage:
+    output = str(layout.stage_folder(folder, name))
+    return Stage(
+        name=name,
+        argv=("python", str(PROGRAM), name, "--output", output, *options),
+        processes=processes,
+        env={},
+        needs=(),
+        artifacts=("checkpoints/*.ckpt",),
+        policy=policy,
+    )
+
+
+def stand_in_plan(storage: Path, *stages: Stage, run: str = "demo") -> Plan:
+    """As `make_plan` makes it, but for the stages."""
+    folder = layout.run_folder(storage, run)
+    devices = max(each.processes for each in stages)
+    flat = plan.flat(RunSpec(run, devices=devices, storage=str(storage), stages=()))
+    made = Plan(run, "cpu", devices, str(folder), tuple(stages), flat, hash="")
+    return replace(made, hash=plan._hash(made))
+
+
+def written(storage: Path, *stages: Stage, run: str = "demo") -> Plan:
+    """The plan, with its run folder as a submit leaves it."""
+    made = stand_in_plan(storage, *stages, run=run)
+    record.write_plan(Path(made.folder), made)
+    record.write_run(Path(made.folder), record.new_run(made, "local", time.time()))
+    return made
+
+
+def run_path(storage: Path, run: str = "demo") -> Path:
+    return layout.run_folder(storage, run)
+
+
+def left_over(folder: Path) -> list[Process]:
+    """Living processes of the run's stages."""
+    return process_tree.marked({names.ENV_FOLDER: str(folder)})
+
+
+def wait_until(true: Callable[[], object], *, seconds: float = 30.0, what: str = "") -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, f"not within {seconds} s: {what or true}"
+        time.sleep(0.05)
+
+
+def steps_done(folder: Path) -> list[tuple[int, int]]:
+    """(attempt, step) of every step that rank 0 carried out, in order."""
+    path = folder / "train" / "steps.log"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(attempt), int(step)) for attempt, step in (line.split() for line in lines)]

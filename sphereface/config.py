@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runfolder import strict_yaml
+from runfolder import strict_yaml, typed
 from sphereface.errors import ConfigError
 
 NETS = (
@@ -185,13 +184,10 @@ def convert(key: Any, value: Any, where: str) -> Any:
     """`value` as the type of `key`. `where` begins the message ("file:line: " or nothing for a flag)."""
     if key not in KEYS:
         raise ConfigError(f"{where}unknown key '{key}'{strict_yaml.did_you_mean(str(key), KEYS)}")
-    kind = type_of(key)
     try:
-        converted = _CONVERTERS[kind](value)
-    except (TypeError, ValueError):
-        raise ConfigError(f"{where}{key} must be {_WORDS[kind]}, not {value!r}") from None
-    _check_range(key, converted, where)
-    return converted
+        return typed.value(value, schema_of(key))
+    except ValueError as error:
+        raise ConfigError(f"{where}{key} {error}") from None
 
 
 def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str] | None = None) -> None:
@@ -217,13 +213,15 @@ def from_arguments(arguments: argparse.Namespace) -> Config:
 
 def schema() -> dict[str, dict[str, Any]]:
     """Every key with type, default, limits and help, as plain data: what the launcher checks a spec against."""
-    described = {}
-    for key, field in KEYS.items():
-        limits = {name: value for name, value in field.metadata.items() if value is not None and value is not False}
-        limits["choices"] = list(field.metadata["choices"])
-        limits["stages"] = list(field.metadata["stages"])
-        described[key] = {"type": type_of(key).__name__, "default": field.default, **limits}
-    return described
+    return {key: schema_of(key) for key in KEYS}
+
+
+def schema_of(key: str) -> dict[str, Any]:
+    """One key's, in the form of `runfolder.typed`."""
+    field = KEYS[key]
+    limits = {name: value for name, value in field.metadata.items() if value is not None and value is not False}
+    lists = {name: list(field.metadata[name]) for name in ("choices", "stages")}
+    return {"type": type_of(key).__name__, "default": field.default, **limits, **lists}
 
 
 def _read(file: Path) -> strict_yaml.Document:
@@ -233,24 +231,6 @@ def _read(file: Path) -> strict_yaml.Document:
         raise ConfigError(str(error)) from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from None
-
-
-def _check_range(key: str, value: Any, where: str) -> None:
-    limits = KEYS[key].metadata
-    if limits["choices"] and value not in limits["choices"]:
-        known = ", ".join(map(str, limits["choices"]))
-        hint = strict_yaml.did_you_mean(str(value), limits["choices"])
-        raise ConfigError(f"{where}{key} must be one of {known}, not '{value}'{hint}")
-    if not isinstance(value, (int, float)):
-        return
-    if not math.isfinite(value):
-        raise ConfigError(f"{where}{key} must be a finite number, not {value}")
-    if limits["positive"] and value <= 0:
-        raise ConfigError(f"{where}{key} must be above 0, not {value}")
-    if limits["low"] is not None and value < limits["low"]:
-        raise ConfigError(f"{where}{key} must be at least {limits['low']}, not {value}")
-    if limits["high"] is not None and value > limits["high"]:
-        raise ConfigError(f"{where}{key} must be at most {limits['high']}, not {value}")
 
 
 def _check_together(config: Config) -> None:
@@ -282,36 +262,3 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"margin_m of asoftmax must be 1, 2, 3 or 4, not {config.margin_m}")
     if config.warmup_epochs > config.max_epoch:
         raise ConfigError(f"warmup_epochs ({config.warmup_epochs}) is longer than max_epoch ({config.max_epoch})")
-
-
-def _to_bool(value: Any) -> bool:
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    return words[str(value).strip().lower()] if str(value).strip().lower() in words else _refuse(value)
-
-
-def _to_int(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        _refuse(value)
-    return int(value)
-
-
-def _to_float(value: Any) -> float:
-    if isinstance(value, bool):
-        _refuse(value)
-    return float(value)
-
-
-def _to_str(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    if value is None or isinstance(value, (Mapping, bool)):
-        _refuse(value)
-    return str(value)
-
-
-def _refuse(value: Any) -> Any:
-    raise ValueError(value)
-
-
-_CONVERTERS = {str: _to_str, int: _to_int, float: _to_float, bool: _to_bool}
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false (or 1, 0)"}

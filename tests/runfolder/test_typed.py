@@ -8,50 +8,39 @@ from runfolder import typed
 
 
 @pytest.mark.parametrize(
-    ("kind", "raw", "value"),
+    ("raw", "kind", "expected"),
     [
-        ("str", "x", "x"), ("str", 3, "3"), ("str", [1, "b"], "1, b"),
-        ("int", "7", 7), ("int", 7.0, 7), ("int", " 7 ", 7),
-        ("float", "1e-3", 0.001), ("float", 2, 2.0),
-        ("bool", True, True), ("bool", "No", False), ("bool", 1, True), ("bool", "0", False),
+        ("0.1", "float", 0.1), (1, "float", 1.0), ("3", "int", 3), (3.0, "int", 3), (0, "bool", False),
+        ("Yes", "bool", True), (True, "bool", True), (5, "str", "5"), ([112, 96], "str", "112, 96"),
     ],
 )  # fmt: skip
-def test_conversions(kind: str, raw: Any, value: Any) -> None:
-    converted = typed.value(raw, {"type": kind})
-    assert (converted, type(converted)) == (value, type(value))
+def test_values_take_the_type_of_their_key(raw: Any, kind: str, expected: Any) -> None:
+    value = typed.value(raw, {"type": kind})
+    assert value == expected
+    assert type(value) is type(expected)
 
 
 @pytest.mark.parametrize(
-    ("schema", "raw", "message"),
+    ("raw", "schema", "message"),
     [
-        ({"type": "int"}, True, "must be a whole number, not True"),
-        ({"type": "int"}, 1.5, "must be a whole number"),
-        ({"type": "int"}, float("inf"), "must be a whole number"),
-        ({"type": "int"}, None, "must be a whole number, not None"),
-        ({"type": "float"}, False, "must be a number, not False"),
-        ({"type": "float"}, "nan", "must be a finite number"),
-        ({"type": "bool"}, "perhaps", "must be true or false"),
-        ({"type": "bool"}, 2, "must be true or false"),
-        ({"type": "str"}, True, "must be text, not True"),
-        ({"type": "str"}, [[None]], "must be text"),
-        ({"type": "str"}, {"a": 1}, "must be text"),
-        (
-            {"type": "str", "choices": ["zoo", "paper"]},
-            "zo",
-            r"must be one of zoo, paper, not 'zo' \(did you mean 'zoo'",
-        ),
-        ({"type": "int", "choices": (1, 2)}, 3, "must be one of 1, 2, not '3'"),
-        ({"type": "int", "low": 0}, -1, "must be at least 0, not -1"),
-        ({"type": "float", "high": 1}, 1.1, "must be at most 1, not 1.1"),
-        ({"type": "float", "positive": True}, 0, "must be above 0, not 0"),
+        ("fast", {"type": "float"}, "must be a number, not 'fast'"),
+        (True, {"type": "float"}, "must be a number, not True"),
+        (1.5, {"type": "int"}, "must be a whole number, not 1.5"),
+        (float("inf"), {"type": "int"}, "must be a whole number, not inf"),
+        (None, {"type": "str"}, "must be text, not None"),
+        ({"a": 1}, {"type": "str"}, "must be text, not {'a': 1}"),
+        ("maybe", {"type": "bool"}, "must be true or false (or 1, 0), not 'maybe'"),
+        ("nan", {"type": "float"}, "must be a finite number, not nan"),
+        (0, {"type": "float", "positive": True}, "must be above 0, not 0.0"),
+        (-1, {"type": "int", "low": 0}, "must be at least 0, not -1"),
+        (2, {"type": "float", "high": 1}, "must be at most 1, not 2.0"),
+        ("zooo", {"type": "str", "choices": ["zoo", "paper"]}, "must be one of zoo, paper, not 'zooo' (did you mean 'zoo'?)"),
+        ("x" * 500, {"type": "float"}, "x..."),
     ],
-)
-def test_refusals_say_what_is_allowed(schema: dict[str, Any], raw: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+)  # fmt: skip
+def test_what_is_refused_is_said_in_words_that_go_on_after_the_key(
+    raw: Any, schema: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match="must be") as caught:
         typed.value(raw, schema)
-
-
-def test_a_long_value_is_shown_short() -> None:
-    with pytest.raises(ValueError) as caught:
-        typed.value("x" * 1000, {"type": "int"})
-    assert len(str(caught.value)) < 130
+    assert str(caught.value).endswith(message)

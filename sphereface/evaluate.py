@@ -32,7 +32,7 @@ def evaluate(config: Config, heartbeat: status.Heartbeat) -> str:
     source = stage.find_source(config)
     pairs = data.read_pairs(config)
     network, _ = checkpoint.load_network(source.path, config)
-    output = stage.open_output(config)
+    output = stage.open_output(config, FILES)
     from sphereface.embed import embed_files
 
     rule = verification.PROTOCOLS[config.protocol]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import signal
 from collections.abc import Mapping, Sequence
@@ -38,10 +39,9 @@ def find_source(config: Config) -> Source:
         return Source(path, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def open_output(config: Config) -> Path:
-    """The output folder, made if need be. A result of an earlier run is taken away: it is not this run's.
-
-    Raises ConfigError where it is not a folder, OSError where nothing can be written.
+def open_output(config: Config, files: Sequence[str]) -> Path:
+    """The output folder, made if need be, without the result of an earlier run and without the half-written `files`
+    of a killed one. Raises ConfigError where it is not a folder, OSError where nothing can be written.
     """
     folder = Path(config.output)
     try:
@@ -49,6 +49,9 @@ def open_output(config: Config) -> Path:
     except (FileExistsError, NotADirectoryError):
         raise ConfigError(f"output {folder}: is not a folder; name another") from None
     (folder / layout.RESULT).unlink(missing_ok=True)
+    for name in map(Path, files):
+        for left in folder.glob(f".{glob.escape(name.stem)}.????????{name.suffix}"):
+            left.unlink(missing_ok=True)
     return folder
 
 

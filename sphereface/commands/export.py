@@ -1,0 +1,30 @@
+"""sphereface export: write a checkpoint as MINDIR, ONNX or AIR."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from sphereface import config, lfw_file, runtime, stage, status
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    config.add_flags(parser)
+    parser.add_argument(
+        "--lfw", metavar="LFW.JSON", help="evaluation of this checkpoint; puts thresholds in export.json"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = config.from_arguments(arguments)
+    stage.end_on_sigterm()
+    heartbeat = status.Heartbeat(status.folder(os.environ), rank=0)
+    heartbeat.beat("start")
+    lfw = lfw_file.read(Path(arguments.lfw)) if arguments.lfw else None
+    runtime.use_device(settings)
+    from sphereface.export import export
+
+    for path in export(settings, heartbeat, lfw):
+        print(path, flush=True)
+    return 0

@@ -11,9 +11,10 @@ Columns may be set apart by tabs or by spaces. Empty lines are passed over.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,8 @@ def read(file: Path, *, labelled: bool | None) -> LandmarkList:
     """Reads a list that has labels (True), has none (False), or shows it by its first line (None)."""
     paths: list[str] = []
     labels: list[int] = []
-    numbers: list[list[float]] = []
-    lines: list[int] = []
+    numbers = array("d")
+    lines = array("q")
     for line, text in _lines(file, "landmark list"):
         fields = _fields(text)
         if labelled is None:
@@ -83,7 +84,7 @@ def read(file: Path, *, labelled: bool | None) -> LandmarkList:
         paths.append(_relative(fields[0], where))
         if labelled:
             labels.append(_label(fields[1], where))
-        numbers.append(_numbers(fields[1 + labelled :], where))
+        numbers.extend(_numbers(fields[1 + labelled :], where))
         lines.append(line)
     if not paths:
         raise DataError(f"{file}: names no image; each line is expected to be: {_columns(bool(labelled))}")
@@ -91,8 +92,8 @@ def read(file: Path, *, labelled: bool | None) -> LandmarkList:
         file=file,
         paths=tuple(paths),
         labels=np.array(labels, np.int64) if labelled else None,
-        points=np.array(numbers).reshape(-1, 5, 2),
-        lines=np.array(lines, np.int64),
+        points=np.frombuffer(numbers).reshape(-1, 5, 2),
+        lines=np.frombuffer(lines, np.int64),
     )
 
 
@@ -152,14 +153,13 @@ def _lines(file: Path, kind: str) -> Iterator[tuple[int, str]]:
 
 
 def _fields(text: str) -> list[str]:
-    return [field.strip() for field in text.split("\t")] if "\t" in text else text.split()
+    return list(map(str.strip, text.split("\t"))) if "\t" in text else text.split()
 
 
 def _relative(text: str, where: str) -> str:
-    path = PurePosixPath(text)
-    if not text or path.is_absolute() or ".." in path.parts:
+    if not text or text.startswith("/") or ".." in text.split("/"):
         raise DataError(f"{where}: the image path must be relative to the image folder, without '..', not '{text}'")
-    return str(path)
+    return text.removeprefix("./")
 
 
 def _label(text: str, where: str) -> int:
@@ -171,9 +171,10 @@ def _label(text: str, where: str) -> int:
 def _numbers(texts: list[str], where: str) -> list[float]:
     try:
         numbers = [float(text) for text in texts]
+        finite = math.isfinite(sum(numbers))
     except ValueError:
-        numbers = [math.nan]
-    if not all(map(math.isfinite, numbers)):
+        finite = False
+    if not finite:
         raise DataError(f"{where}: the landmarks must be ten numbers x1 y1 … x5 y5, not '{' '.join(texts)}'")
     return numbers
 

@@ -18,7 +18,7 @@ def read(tmp_path: Path, text: str, labelled: bool | None = True) -> landmark_li
 
 
 def test_read_with_labels(tmp_path: Path) -> None:
-    listed = read(tmp_path, f"a/1.jpg\t0\t{TABBED}\n\nb c/2.jpg\t1\t{TABBED}\r\n")
+    listed = read(tmp_path, f"a/1.jpg\t0\t{TABBED}\n\n./b c/2.jpg \t 1\t{TABBED}\r\n")
     assert listed.paths == ("a/1.jpg", "b c/2.jpg")
     assert listed.labels is not None
     assert listed.labels.tolist() == [0, 1]

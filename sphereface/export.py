@@ -24,6 +24,9 @@ from sphereface.lfw_file import LfwResult
 
 Array = npt.NDArray[np.float32]
 Run = Callable[[Array], Array]
+"""Images (B, 3, 112, 96) to embeddings (B, 512)."""
+Writer = Callable[[Path, Any, Checkpoint], Run | None]
+"""Writes a file of a network, and gives back what the file computes; None where nothing here can run it."""
 
 TOLERANCE = 1e-4
 """Largest difference of an embedding's element that passes, in units of the largest element."""
@@ -33,10 +36,15 @@ DESCRIPTION = "export.json"
 SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
 
 
-def export(config: Config, heartbeat: status.Heartbeat, lfw: LfwResult | None = None) -> list[Path]:
+def export(
+    config: Config,
+    heartbeat: status.Heartbeat,
+    lfw: LfwResult | None = None,
+    writers: Mapping[str, Writer] | None = None,
+) -> list[Path]:
     """Writes `config.formats`, export.json and result.json under `config.output`; returns the paths of the files.
 
-    Either all formats are written or none. Raises UnsupportedError for AIR without an Ascend device, CheckpointError
+    `writers` are those of WRITERS unless given. Either all formats are written or none. Raises UnsupportedError for AIR without an Ascend device, CheckpointError
     for a checkpoint that cannot be used, SpherefaceError where a file computes something else than the checkpoint.
     """
     formats = tuple(dict.fromkeys(config.formats))
@@ -60,7 +68,7 @@ def export(config: Config, heartbeat: status.Heartbeat, lfw: LfwResult | None = 
     with ExitStack() as files:
         for done, (name, file) in enumerate(names.items()):
             temporary = files.enter_context(atomic.replacing(output / file))
-            run = WRITERS[name](temporary, network, weights)
+            run = (writers or WRITERS)[name](temporary, network, weights)
             differences[file] = None if run is None else _compare(file, run, probe, expected)
             heartbeat.beat("export", step=done + 1, steps=len(formats))
     written = [*names.values(), DESCRIPTION]
@@ -180,7 +188,7 @@ def _write_air(path: Path, network: Any, _weights: Checkpoint) -> None:
     ms.export(exportable(network), ms.Tensor(_probe()[:1]), file_name=str(path), file_format="AIR")
 
 
-WRITERS: Mapping[str, Callable[[Path, Any, Checkpoint], Run | None]] = {
+WRITERS: Mapping[str, Writer] = {
     "MINDIR": _write_mindir,
     "ONNX": _write_onnx,
     "AIR": _write_air,

@@ -44,8 +44,9 @@ def export(
 ) -> list[Path]:
     """Writes `config.formats`, export.json and result.json under `config.output`; returns the paths of the files.
 
-    `writers` are those of WRITERS unless given. Either all formats are written or none. Raises UnsupportedError for AIR without an Ascend device, CheckpointError
-    for a checkpoint that cannot be used, SpherefaceError where a file computes something else than the checkpoint.
+    Either all formats are written or none; `writers` are WRITERS unless given. Raises UnsupportedError for AIR without
+    an Ascend device, CheckpointError for a checkpoint that cannot be used, SpherefaceError where a file computes
+    something else than the checkpoint.
     """
     formats = tuple(dict.fromkeys(config.formats))
     if "AIR" in formats and config.device_target != "Ascend":

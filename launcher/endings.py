@@ -84,8 +84,9 @@ def _is_failure(member: Member, members: Sequence[Member]) -> bool:
     """The scheduler may end, well or not, once no rank needs it; but not before."""
     if not member.failed:
         return False
-    ranks_live = any(other.ended is None for other in members if other.name.startswith("rank_"))
-    return member.name != rank.SCHEDULER or ranks_live
+    ranks = [other.ended for other in members if other.name.startswith("rank_")]
+    over = bool(ranks) and None not in ranks
+    return member.name != rank.SCHEDULER or not over
 
 
 def _order(member: Member) -> tuple[float, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from launcher import names, plan, process_tree, record
 from launcher.plan import Plan, Stage
@@ -13,6 +16,7 @@ from launcher.process_tree import Process
 from launcher.spec import RunSpec, StagePolicy
 from runfolder import layout
 
+MSRUN = Path(__file__).parent / "standin_msrun.py"
 PROGRAM = Path(__file__).parent / "standin_program.py"
 FAST = StagePolicy(retries=2, backoff_s=0.1, heartbeat_s=3.0)
 
@@ -45,6 +49,16 @@ def written(storage: Path, *stages: Stage, run: str = "demo") -> Plan:
     record.write_plan(Path(made.folder), made)
     record.write_run(Path(made.folder), record.new_run(made, "local", time.time()))
     return made
+
+
+def use_stand_in_msrun(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is started from now on finds the stand-in under the name of MindSpore's own module."""
+    package = place / "mindspore" / "parallel" / "cluster"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    shutil.copy(MSRUN, package / "run.py")
+    monkeypatch.setenv("PYTHONPATH", str(place))
 
 
 def run_path(storage: Path, run: str = "demo") -> Path:

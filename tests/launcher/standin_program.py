@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,17 @@ def main() -> int:
 
 def schedule(status: Path, ranks: int) -> int:
     print("the stand-in's scheduler begins", flush=True)
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", int(os.environ["MS_SCHED_PORT"])))
+        except OSError as error:
+            print(f"Failed to call bind: {error.strerror}", flush=True)
+            return 1
+        return serve(status, ranks)
+
+
+def serve(status: Path, ranks: int) -> int:
+    atomic.write_text(status / "serving", "")
     while not all((status / f"done_{rank}").exists() for rank in range(ranks)):
         time.sleep(0.1)
     return 0
@@ -58,6 +70,8 @@ class Rank:
         self.told = True
 
     def work(self) -> int:
+        while self.ranks > 1 and not (self.status / "serving").exists() and not self.told:
+            time.sleep(0.05)
         first = self.newest()
         print(f"rank {self.rank} begins at step {first}", flush=True)
         for step in range(first, self.given.steps):

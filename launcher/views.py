@@ -33,7 +33,7 @@ def run_row(run: RunStatus, now: float, *, wide: bool = False) -> tuple[str, ...
     if not wide:
         return row
     took = durations.human((run.ended or now) - run.created)
-    accuracy = next((f"{stage.metrics['lfw_accuracy']:.4f}" for stage in run.stages if _judged(stage)), "")
+    accuracy = next((f"{stage.metrics['accuracy']:.4f}" for stage in run.stages if _judged(stage)), "")
     return (*row, took, accuracy, run.reason, run.backend, run.folder)
 
 
@@ -93,7 +93,7 @@ def result(stage: StageStatus) -> str:
     """What a stage reached, in a few words; empty where it says nothing."""
     metrics = stage.metrics
     if _judged(stage):
-        return f"LFWACC={metrics['lfw_accuracy']:.4f} std={metrics['lfw_std']:.4f} thd={metrics['lfw_threshold']:.4f}"
+        return str(metrics["line"])
     return " ".join(
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in metrics.items()
     )
@@ -111,7 +111,8 @@ def speed_words(progress: Progress) -> list[str]:
     if progress.loss is not None:
         words.append(f"loss {progress.loss:.4g}")
     if progress.images_per_s is not None:
-        words.append(f"{progress.images_per_s:.0f} images/s")
+        digits = 0 if progress.images_per_s >= 10 else 1
+        words.append(f"{progress.images_per_s:.{digits}f} images/s")
     if progress.eta_s is not None:
         words.append(f"ETA {durations.human(progress.eta_s)}")
     return words
@@ -164,4 +165,4 @@ def _progress_cells(stage: StageStatus) -> tuple[str, str, str, str, str, str]:
 
 
 def _judged(stage: StageStatus) -> bool:
-    return stage.name == layout.EVALUATE and {"lfw_accuracy", "lfw_std", "lfw_threshold"} <= stage.metrics.keys()
+    return stage.name == layout.EVALUATE and {"accuracy", "line"} <= stage.metrics.keys()

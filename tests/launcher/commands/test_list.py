@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.launcher.conftest import Call
 
 
-def test_no_runs(call: Call) -> None:
+def test_no_runs(tmp_path: Path, call: Call) -> None:
     outcome = call("list")
     assert (outcome.code, outcome.out) == (0, "")
-    assert outcome.err.startswith("No runs found")
+    assert outcome.err == f"No runs found in {tmp_path}.\n"
 
 
 def test_runs(demo: str, call: Call) -> None:

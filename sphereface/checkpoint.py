@@ -59,6 +59,8 @@ class Checkpoint:
     weights: dict[str, NDArray[Any]]
     moments: dict[str, NDArray[Any]]
     meta: dict[str, Any]
+    path: Path = Path()
+    """Where it was read from."""
 
 
 def file_name(rank: int, epoch: int, steps: int) -> str:
@@ -99,7 +101,7 @@ def read(path: Path) -> Checkpoint:
     weights = {_bare(name): value for name, value in tensors.items() if _is_weight(name)}
     if "fc5.weight" not in weights:
         raise CheckpointError(f"{path}: not a SphereFace checkpoint (it has no fc5.weight)")
-    return Checkpoint(weights, moments, meta)
+    return Checkpoint(weights, moments, meta, path)
 
 
 def newest(folder_or_file: Path) -> Path:
@@ -153,9 +155,9 @@ def load_network(path: Path, config: Config | None = None) -> tuple[SphereNet, C
     """
     from sphereface.model import SphereNet
 
-    path = newest(path)
-    checkpoint = read(path)
-    net, bias, _ = architecture(path, checkpoint)
+    checkpoint = read(newest(path))
+    path = checkpoint.path
+    net, bias, _ = architecture(checkpoint)
     given = config.given if config else frozenset()
     if config and "net" in given and config.net != net:
         raise CheckpointError(f"{path}: holds {net}, but net is {config.net}; leave net out or give another checkpoint")
@@ -168,14 +170,14 @@ def load_network(path: Path, config: Config | None = None) -> tuple[SphereNet, C
     return network, checkpoint
 
 
-def architecture(path: Path, checkpoint: Checkpoint) -> tuple[str, bool, int | None]:
+def architecture(checkpoint: Checkpoint) -> tuple[str, bool, int | None]:
     """(net, conv_bias, classes of the head if it has one). Raises CheckpointError for a network that is not ours."""
     from sphereface.model import describe
 
     try:
         return describe({name: value.shape for name, value in checkpoint.weights.items()})
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{checkpoint.path}: {error}") from None
 
 
 def assign(path: Path, parameters: Iterable[Any], values: dict[str, NDArray[Any]], prefix: str = "") -> None:

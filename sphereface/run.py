@@ -92,7 +92,8 @@ def prepare(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) 
     Raises ConfigError, CheckpointError, StorageError.
     """
     folder = config.checkpoint_folder
-    latest = _latest(config, folder)
+    meta = describe(config, ranks, faces, steps_per_epoch)
+    latest = _latest(config, folder, meta)
     network = SphereNet(config.net, config.conv_bias, config.seed)
     head = Head(config, faces.num_classes)
     if config.train_pretrained and latest is None:
@@ -100,10 +101,12 @@ def prepare(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) 
     for parameter in _frozen(config, network):
         parameter.requires_grad = False
     train_step = TrainStep(Loss(network, head, config.amp), config, ranks.size)
-    meta = describe(config, ranks, faces, steps_per_epoch)
     run = Run(config, ranks, steps_per_epoch, meta, network, head, train_step)
     if latest is not None:
-        _resume(run, latest)
+        checkpoint.assign(latest.path, run.parameters, latest.weights)
+        checkpoint.assign(latest.path, train_step.moments, latest.moments, checkpoint.MOMENTS)
+        run.step = latest.meta["step"]
+        log.info("resuming from %s: step %d of %d", latest.path, run.step, run.steps)
     if run.saves:
         _make_writable(folder)
         checkpoint.sweep(folder, ranks.rank)
@@ -128,8 +131,8 @@ def describe(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int)
     }
 
 
-def _latest(config: Config, folder: Path) -> Path | None:
-    """The checkpoint to go on from. Raises ConfigError where there is one and it must not be used."""
+def _latest(config: Config, folder: Path, meta: dict[str, Any]) -> Checkpoint | None:
+    """The checkpoint to go on from, if there is one. Raises ConfigError, CheckpointError where it must not be used."""
     found = checkpoint.listed(folder, 0)
     if not found:
         return None
@@ -138,28 +141,21 @@ def _latest(config: Config, folder: Path) -> Path | None:
             f"{folder}: holds checkpoints of an earlier run ({found[-1].name}), but resume is false; "
             "give another output (or save_ckpt_path)"
         )
-    return checkpoint.newest(folder)
-
-
-def _resume(run: Run, path: Path) -> None:
-    saved = checkpoint.read(path)
+    saved = checkpoint.read(checkpoint.newest(folder))
     for key, word in _MUST_MATCH.items():
-        if saved.meta.get(key) != run.meta[key]:
+        if saved.meta.get(key) != meta[key]:
             raise CheckpointError(
-                f"{path}: cannot resume: it was trained with {word} {saved.meta.get(key)}, this run has "
-                f"{run.meta[key]}; mend the configuration, or give another output (or save_ckpt_path)"
+                f"{saved.path}: cannot resume: it was trained with {word} {saved.meta.get(key)}, this run has "
+                f"{meta[key]}; mend the configuration, or give another output (or save_ckpt_path)"
             )
-    checkpoint.assign(path, run.parameters, saved.weights)
-    checkpoint.assign(path, run.train_step.moments, saved.moments, checkpoint.MOMENTS)
-    run.step = saved.meta["step"]
-    log.info("resuming from %s: step %d of %d", path, run.step, run.steps)
+    return saved
 
 
 def _start_from(path: Path, config: Config, network: SphereNet, head: Head) -> None:
     """Weights of a pretrained file, ours or the zoo's, and its head unless a new one is wanted."""
-    path = checkpoint.newest(path)
-    pretrained = checkpoint.read(path)
-    net, bias, classes = checkpoint.architecture(path, pretrained)
+    pretrained = checkpoint.read(checkpoint.newest(path))
+    path = pretrained.path
+    net, bias, classes = checkpoint.architecture(pretrained)
     if (net, bias) != (config.net, config.conv_bias):
         raise CheckpointError(
             f"{path}: holds {net} with conv_bias {str(bias).lower()}, "
@@ -186,6 +182,9 @@ def _frozen(config: Config, network: SphereNet) -> list[Any]:
 
 def _make_writable(folder: Path) -> None:
     """Finds out now, not at the first checkpoint, that the folder cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"{folder}: a file is in the way of this folder; give another output") from None
     if not os.access(folder, os.W_OK):
         raise StorageError(f"{folder}: not writable; mend its permissions or give another output")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runfolder import atomic, layout
+from runfolder import layout
 from sphereface import checkpoint, diagnosis, runtime
 from sphereface.config import Config
 from sphereface.data import Batches, open_training
@@ -18,6 +18,7 @@ from sphereface.journal import Journal, Speed
 from sphereface.margin import annealing
 from sphereface.run import Run, prepare
 from sphereface.schedule import learning_rate
+from sphereface.stage import open_output, write_result
 from sphereface.status import Heartbeat
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def train(config: Config, ranks: runtime.Ranks, heartbeat: Heartbeat, stop: runt
     )  # fmt: skip
     journal = Journal(run.output, run.steps_per_epoch, config.max_epoch)
     if ranks.is_master:
+        open_output(config, (layout.METRICS, layout.RESULT))
         journal.cut(run.step)
     if not Loop(run, batches, journal, heartbeat, stop).finish():
         log.info("stopped after step %d of %d as asked; the same command goes on from there", run.step, run.steps)
@@ -137,9 +139,7 @@ def _write_result(run: Run, journal: Journal) -> None:
     }  # fmt: skip
     inside = [path.relative_to(run.output).as_posix() for path in files if path.is_relative_to(run.output)]
     kept = [name for name in inside if (run.output / name).exists()]
-    atomic.write_json(
-        run.output / layout.RESULT, {"schema": 1, "stage": layout.TRAIN, "metrics": metrics, "files": kept}
-    )
+    write_result(run.output, layout.TRAIN, metrics, kept)
     log.info("finished: %d epochs, %d steps; %s", run.config.max_epoch, run.steps, saved[-1])
 
 

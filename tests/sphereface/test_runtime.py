@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from sphereface import runtime
+from sphereface.config import resolve
+from sphereface.errors import ConfigError, UnsupportedError
+
+
+@pytest.mark.parametrize("target", ["Ascend", "GPU"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(target: str) -> None:
+    import mindspore as ms
+
+    if ms.hal.is_available(target):
+        pytest.skip(f"this machine has {target}")
+    with pytest.raises(UnsupportedError, match=f"device_target is {target}") as caught:
+        runtime.start(resolve(None, {"device_target": target}), {})
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_process_by_itself_is_rank_0_of_1() -> None:
+    environ: dict[str, str] = {}
+    ranks = runtime.start(resolve(), environ)
+    assert (ranks.rank, ranks.size, ranks.is_master) == (0, 1, True)
+    assert "OMP_NUM_THREADS" not in environ
+
+
+def test_ranks_that_nobody_launched_are_refused() -> None:
+    with pytest.raises(ConfigError, match="group_size is 4, but this process was started alone"):
+        runtime.start(resolve(None, {"group_size": 4}), {})
+
+
+def test_a_signal_before_the_first_step_ends_at_once() -> None:
+    with pytest.raises(SystemExit) as caught:
+        runtime.StopRequest().receive(signal.SIGTERM, None)
+    assert caught.value.code == 143
+
+
+def test_once_deferred_the_first_signal_asks_and_the_second_ends() -> None:
+    stop = runtime.StopRequest()
+    stop.defer()
+    stop.receive(signal.SIGINT, None)
+    assert (stop.asked, stop.exit_code) == (signal.SIGINT, 130)
+    with pytest.raises(SystemExit) as caught:
+        stop.receive(signal.SIGTERM, None)
+    assert caught.value.code == 143
+
+
+def test_a_rank_stopped_by_another_exits_as_by_sigterm() -> None:
+    assert runtime.StopRequest().exit_code == 143

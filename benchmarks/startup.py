@@ -7,6 +7,7 @@ Bounds: `launcher --help` within 4 bare starts, `launcher submit --dry-run` with
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -39,14 +40,21 @@ class Timing:
     words: tuple[str, ...]
     seconds: float
     """Median of the whole process, wall clock."""
+    cpu_s: float
+    """The same, user and system time: what is left of it on a machine that does nothing else."""
     starts: float
     """Median over the pairs of (this / the bare start beside it)."""
 
 
 def measure(words: tuple[str, ...], folder: Path, runs: int = RUNS) -> Timing:
     """A bare start before each run, so that what slows the machine slows both."""
-    pairs = [(_seconds(BARE, folder), _seconds((LAUNCHER, *words), folder)) for _ in range(runs + 1)][1:]
-    return Timing(words, statistics.median(ours for _, ours in pairs), statistics.median(b / a for a, b in pairs))
+    pairs = [(_run(BARE, folder), _run((LAUNCHER, *words), folder)) for _ in range(runs + 1)][1:]
+    return Timing(
+        words=words,
+        seconds=statistics.median(ours for _, (ours, _) in pairs),
+        cpu_s=statistics.median(cpu for _, (_, cpu) in pairs),
+        starts=statistics.median(ours / bare for (bare, _), (ours, _) in pairs),
+    )
 
 
 def report(timings: Sequence[Timing]) -> str:
@@ -56,9 +64,9 @@ def report(timings: Sequence[Timing]) -> str:
         f"`python benchmarks/startup.py`: medians of {RUNS} runs, each paired with a bare `python -c pass` of the same",
         f"interpreter. Python {sys.version.split()[0]}, {os.cpu_count()} cores.",
         "",
-        "| command | seconds | bare starts |",
-        "| --- | --- | --- |",
-        *(f"| `launcher {' '.join(t.words)}` | {t.seconds:.3f} | {t.starts:.2f} |" for t in timings),
+        "| command | seconds | of these CPU | bare starts |",
+        "| --- | --- | --- | --- |",
+        *(f"| `launcher {' '.join(t.words)}` | {t.seconds:.3f} | {t.cpu_s:.3f} | {t.starts:.2f} |" for t in timings),
         "",
         f"Bounds: `--help` {HELP_STARTS:g} bare starts, `submit --dry-run` {DRY_RUN_S:g} s.",
     ]
@@ -86,10 +94,16 @@ def main() -> int:
     return 1 if slow else 0
 
 
-def _seconds(argv: Sequence[str], folder: Path) -> float:
-    began = time.perf_counter()
+def _run(argv: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of one process."""
+    cpu, began = _children_cpu(), time.perf_counter()
     subprocess.run(argv, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _children_cpu() - cpu
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

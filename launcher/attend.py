@@ -9,21 +9,16 @@ from launcher import follow, output, progress_display
 from launcher.backends import Backend, Submission
 from launcher.errors import INTERRUPTED_EXIT
 from launcher.session import Session
+from launcher.states import State
 from launcher.status import RunStatus
 
 
 def attend(backend: Backend, submission: Submission, arguments: argparse.Namespace, session: Session) -> int:
     """Exit code of the call; of the run, where it is waited for (RunFailed where it failed)."""
-    stays = arguments.wait or arguments.follow
-    if arguments.output is None:
-        print(_line(submission), flush=True)
-    elif not stays:
-        _print_document(backend.observe(submission.run)[0], submission, arguments.output)
-    if not stays:
-        return 0
-    display = progress_display.on_stderr(session.clock) if arguments.follow else progress_display.Silent()
+    if submission.outcome == "unchanged" and submission.state in (State.FAILED, State.CANCELLED):
+        print(f"'launcher resume {submission.run}' goes on from what is finished.", file=sys.stderr)
     try:
-        run = follow.until_end(backend, submission.run, session, display, arguments.timeout)
+        run = _watched(backend, submission, arguments, session)
     except KeyboardInterrupt:
         print(
             f"\nrun/{submission.run} goes on without this terminal; 'launcher status {submission.run} --watch' shows "
@@ -31,12 +26,29 @@ def attend(backend: Backend, submission: Submission, arguments: argparse.Namespa
             file=sys.stderr,
         )
         return INTERRUPTED_EXIT
+    if run is None:
+        return 0
     if arguments.output is None:
         follow.print_end(run, session.clock())
     else:
         _print_document(run, submission, arguments.output)
     follow.check_succeeded(backend, run)
     return 0
+
+
+def _watched(
+    backend: Backend, submission: Submission, arguments: argparse.Namespace, session: Session
+) -> RunStatus | None:
+    """The run once it has ended; None where nobody wants to wait for that."""
+    stays = arguments.wait or arguments.follow
+    if arguments.output is None:
+        print(_line(submission), flush=True)
+    elif not stays:
+        _print_document(backend.observe(submission.run)[0], submission, arguments.output)
+    if not stays:
+        return None
+    display = progress_display.on_stderr(session.clock) if arguments.follow else progress_display.Silent()
+    return follow.until_end(backend, submission.run, session, display, arguments.timeout)
 
 
 def _line(submission: Submission) -> str:

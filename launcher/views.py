@@ -27,7 +27,7 @@ def run_row(run: RunStatus, now: float, *, wide: bool = False) -> tuple[str, ...
         run.state,
         f"{done}/{len(run.stages)}",
         _now(run),
-        f"{run.device} x{run.devices}",
+        _devices(run),
         durations.human(now - run.created),
     )
     if not wide:
@@ -47,7 +47,7 @@ def details(run: RunStatus, now: float, *, wide: bool = False) -> str:
     facts = [
         ("Name", run.run),
         ("State", run.state),
-        ("Devices", f"{run.device} x{run.devices}"),
+        ("Devices", _devices(run)),
         ("Backend", run.backend),
         ("Created", f"{output.rfc3339(run.created)} ({durations.human(now - run.created)} ago)"),
     ]
@@ -127,6 +127,11 @@ def current_stage(run: RunStatus) -> StageStatus | None:
     """The stage that is being worked on, or that the run ended in without success."""
     idle = (State.PENDING, State.SUCCEEDED, State.SKIPPED)
     return next((stage for stage in run.stages if stage.state not in idle), None)
+
+
+def _devices(run: RunStatus) -> str:
+    """`cpu x8`; a run whose record cannot be read has none."""
+    return f"{run.device} x{run.devices}" if run.device else ""
 
 
 def _now(run: RunStatus) -> str:

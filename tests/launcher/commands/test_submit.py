@@ -161,3 +161,11 @@ def test_a_run_whose_supervisor_died_is_resumed(spec: Path, backend: FakeBackend
     backend.clock.now += 5
     backend.lose_supervisor("demo")
     assert call("submit", str(spec)).out == "run/demo resumed\n"
+
+
+def test_a_run_that_failed_is_left_alone_and_the_way_on_is_named(spec: Path, backend: FakeBackend, call: Call) -> None:
+    backend.fails_in = "train"
+    call("submit", str(spec), "--wait")
+    outcome = call("submit", str(spec), "--backend", "local")
+    assert (outcome.code, outcome.out) == (0, "run/demo unchanged (Failed)\n")
+    assert outcome.err == "'launcher resume demo' goes on from what is finished.\n"

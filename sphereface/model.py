@@ -158,7 +158,9 @@ class _Activated(nn.Cell):  # type: ignore[misc]
         super().__init__(auto_prefix=False)
         self.weight = weight
         self.bias = bias
-        self.convolution = ops.Conv2D(weight.shape[0], (3, 3), pad_mode="pad", pad=(1, 1, 1, 1), stride=(stride, stride))
+        self.convolution = ops.Conv2D(
+            weight.shape[0], (3, 3), pad_mode="pad", pad=(1, 1, 1, 1), stride=(stride, stride)
+        )
         self.add_bias = ops.BiasAdd()
         self.prelu = prelu
 

@@ -12,9 +12,7 @@ from sphereface.synthetic_features import paint
 from sphereface.synthetic_sitter import Sitter
 from sphereface.synthetic_view import SIDE, View
 
-RELIEF = 1.25
-"""Exaggeration of the slopes under the light."""
-STEPS = 4
+STEPS = 6
 """Rounds of the fixed-point search for the point of the face that a pixel sees."""
 
 
@@ -22,8 +20,8 @@ def photograph(sitter: Sitter, view: View) -> bytes:
     """The picture as a JPEG file, SIDE x SIDE, BGR colour."""
     rng = np.random.default_rng([view.seed, 1])
     canvas = paint(sitter, view)
-    map_u, map_v = _seen_points(sitter.height, view)
-    lit = canvas.pixels * _light(sitter.height, view)[:, :, None]
+    map_u, map_v = seen_points(sitter.height, view)
+    lit = canvas.pixels * _light(sitter.normals, view)[:, :, None]
     face = cv2.remap(lit, map_u, map_v, cv2.INTER_LINEAR)
     cover = cv2.remap(canvas.cover, map_u, map_v, cv2.INTER_LINEAR)[:, :, None]
     picture = _background(rng, view) * (1 - cover) + face
@@ -33,7 +31,7 @@ def photograph(sitter: Sitter, view: View) -> bytes:
     return bytes(data)
 
 
-def _seen_points(height: Pixels, view: View) -> tuple[Any, Any]:
+def seen_points(height: Pixels, view: View) -> tuple[Any, Any]:
     """Canvas x and y (SIDE, SIDE) float32 that each pixel of the picture shows: the inverse of `to_image`."""
     rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     x0, y0 = columns - view.centre[0], rows - view.centre[1]
@@ -50,15 +48,12 @@ def _seen_points(height: Pixels, view: View) -> tuple[Any, Any]:
     return map_u, map_v
 
 
-def _light(height: Pixels, view: View) -> Any:
+def _light(normals: tuple[Pixels, Pixels, Pixels], view: View) -> Any:
     """Brightness (H, W) float32 of the surface: ambient and diffuse light, and a little gloss."""
-    slope = RELIEF * DENSITY / 8
-    across = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=slope)
-    down = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=slope)
-    x, y, z = (np.float32(value) for value in view.light)
-    facing = (z - x * across - y * down) / np.sqrt(1 + across**2 + down**2)
-    diffuse = np.maximum(facing, 0)
-    return view.ambient + (1.15 - view.ambient) * diffuse + np.float32(0.12) * diffuse**16
+    facing = sum(np.float32(light) * normal for light, normal in zip(view.light, normals, strict=True))
+    diffuse = np.maximum(facing, np.float32(0))
+    gloss = cv2.pow(diffuse, 16)
+    return view.ambient + (1.15 - view.ambient) * diffuse + np.float32(0.12) * gloss
 
 
 def _background(rng: np.random.Generator, view: View) -> Any:
@@ -78,10 +73,10 @@ def _develop(picture: Any, view: View, rng: np.random.Generator) -> Any:
     """Exposure, colour, sharpness and noise; uint8 (SIDE, SIDE, 3)."""
     if view.blur > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), view.blur)
-    grey = picture.mean(axis=2, keepdims=True)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[:, :, None]
     picture = grey + np.float32(view.saturation) * (picture - grey)
     tint = np.array(view.tint, np.float32) if view.saturation > 0 else np.float32(1)
     picture = np.clip(picture * (tint * np.float32(view.gain / 255)), 0, 1)
     picture = cv2.pow(picture, view.gamma) * 255
-    picture += np.float32(view.noise) * rng.standard_normal(picture.shape, np.float32)
+    picture += np.float32(view.noise) * rng.standard_normal((SIDE, SIDE, 1), np.float32)
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8)

@@ -19,6 +19,8 @@ ORIGIN = (-2.1, -2.1)
 """(u, v) of the canvas's first pixel."""
 DENSITY = 56
 """Canvas pixels a half head width."""
+BITS = 4
+"""cv2 draws to a 2**-BITS of a pixel."""
 SHAPE = (252, 236)
 """Height, width of the canvas."""
 
@@ -43,22 +45,22 @@ class Canvas:
 
         `ink`: one colour, or pixels (H, W, 3). `soft`: width of the blurred edge in (u, v).
         """
-        points = [to_canvas(polygon) for polygon in polygons]
+        points = _fixed_point(polygons)
         mask, corner = _mask(points, 3 * soft * DENSITY + 2)
-        cv2.fillPoly(mask, _fixed_point(points, corner), 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [line - corner for line in points], 255, cv2.LINE_AA, BITS)
         if clip:
             inside = np.zeros_like(mask)
-            cv2.fillPoly(inside, _fixed_point([to_canvas(polygon) for polygon in clip], corner), 255, cv2.LINE_AA, 4)
+            cv2.fillPoly(inside, [line - corner for line in _fixed_point(clip)], 255, cv2.LINE_AA, BITS)
             mask = cv2.multiply(mask, inside, scale=1 / 255)
-        self._blend(mask, corner, ink, opacity, soft)
+        self._blend(mask, corner >> BITS, ink, opacity, soft)
 
     def line(self, colour: Colour, width: float, *lines: Outline, opacity: float = 1.0, soft: float = 0.0) -> None:
         """Draws open lines (K, 2) of a width in (u, v)."""
-        points = [to_canvas(line) for line in lines]
+        points = _fixed_point(lines)
         wide = max(1, round(width * DENSITY))
         mask, corner = _mask(points, wide + 3 * soft * DENSITY + 2)
-        cv2.polylines(mask, _fixed_point(points, corner), False, 255, wide, cv2.LINE_AA, 4)
-        self._blend(mask, corner, colour, opacity * min(1.0, width * DENSITY / wide), soft)
+        cv2.polylines(mask, [line - corner for line in points], False, 255, wide, cv2.LINE_AA, BITS)
+        self._blend(mask, corner >> BITS, colour, opacity * min(1.0, width * DENSITY / wide), soft)
 
     def _blend(self, mask: Any, corner: Any, ink: Colour | Pixels, opacity: float, soft: float) -> None:
         if opacity <= 0 or not mask.size:
@@ -74,22 +76,20 @@ class Canvas:
         cover += share * (1 - cover)
 
 
-def _mask(points: Sequence[Array], margin: float) -> tuple[Any, Any]:
-    """An empty mask around the points, and the canvas pixel (x, y) of its corner."""
-    low = np.min([line.min(0) for line in points], axis=0) - margin
-    high = np.max([line.max(0) for line in points], axis=0) + margin
-    x, y = max(0, int(low[0])), max(0, int(low[1]))
-    right, bottom = min(SHAPE[1], int(high[0]) + 2), min(SHAPE[0], int(high[1]) + 2)
-    return np.zeros((max(0, bottom - y), max(0, right - x)), np.uint8), (x, y)
+def _fixed_point(outlines: Sequence[Outline]) -> list[Any]:
+    """Canvas coordinates (K, 2) int32 in 2**-BITS pixels, as cv2 draws them."""
+    scale = DENSITY << BITS
+    return [np.rint((np.asarray(outline) - ORIGIN) * scale).astype(np.int32) for outline in outlines]
 
 
-def _fixed_point(points: Sequence[Array], corner: Any) -> list[Any]:
-    """Coordinates in sixteenths of a pixel, as cv2 draws them."""
-    return [np.round((line - corner) * 16).astype(np.int32) for line in points]
-
-
-def to_canvas(points: Outline) -> Array:
-    return np.asarray((np.asarray(points, float) - ORIGIN) * DENSITY)
+def _mask(points: Sequence[Any], margin: float) -> tuple[Any, Any]:
+    """An empty mask around the points, cut to the canvas, and the place (x, y) of its corner, as `_fixed_point`."""
+    x, y, wide, high = (value >> BITS for value in cv2.boundingRect(np.concatenate(points)))
+    border = int(margin) + 1
+    left, top = max(0, x - border), max(0, y - border)
+    right, bottom = min(SHAPE[1], x + wide + border), min(SHAPE[0], y + high + border)
+    mask = np.zeros((max(0, bottom - top), max(0, right - left)), np.uint8)
+    return mask, np.array((left << BITS, top << BITS), np.int32)
 
 
 def ellipse(u: float, v: float, wide: float, high: float, tilt: float = 0.0, points: int = 24) -> Array:

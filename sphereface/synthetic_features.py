@@ -188,7 +188,7 @@ def _cover(canvas: Canvas, person: Person, view: View) -> None:
         side = float(rng.choice([-1, 1]))
         for finger in range(4):
             at = (side * (0.95 - 0.16 * finger), 1.15 + 0.05 * finger)
-            canvas.fill(shade(person.skin, 0.9 - 0.04 * finger), ellipse(*at, 0.1, 0.6, 0.25 * side))
+            canvas.fill(shade(person.skin, 0.95 - 0.1 * finger), ellipse(*at, 0.1, 0.6, 0.25 * side))
     elif view.covered_by == "bar":
         u, wide = rng.uniform(-1, 1), rng.uniform(0.08, 0.22)
         canvas.fill((b, g, r), [(u, -2.1), (u + wide, -2.1), (u + wide + 0.3, 2.4), (u + 0.3, 2.4)], opacity=0.95)

@@ -37,7 +37,7 @@ def smooth_closed(knots: Array, points: int) -> Array:
 
 
 def surface(person: Person, u: Array, v: Array) -> Array:
-    """Height z of the head at (u, v), any shape: a dome over the outline with nose, sockets, cheeks, lips and chin."""
+    """Height z of the head at (u, v): a dome over the outline with nose, sockets, cheeks, lips and chin."""
     outline = contour(person) - (0.0, 0.1)
     angles = np.arctan2(outline[:, 1], outline[:, 0])
     order = np.argsort(angles)
@@ -47,7 +47,7 @@ def surface(person: Person, u: Array, v: Array) -> Array:
     dome = np.where(beyond < 0, -0.66 * beyond, 0.5 * np.expm1(-1.32 * np.maximum(beyond, 0)))
 
     def bump(at_u: float, at_v: float, wide: float, high: float) -> Array:
-        return np.asarray(np.exp(-(((u - at_u) / wide) ** 2) - ((v - at_v) / high) ** 2))
+        return np.asarray(np.exp(-(((u - at_u) / wide) ** 2)) * np.exp(-(((v - at_v) / high) ** 2)))
 
     height = dome + _nose(person, u, v)
     for side in (-1, 1):
@@ -69,9 +69,5 @@ def _nose(person: Person, u: Array, v: Array) -> Array:
     below = below * below * (3 - 2 * below)
     wide = person.nose_bridge + along**2 * (0.62 * person.nose_width - person.nose_bridge)
     ridge = person.nose_height * along**1.1 * below * np.exp(-(((u - person.skew[2]) / np.maximum(wide, 0.05)) ** 2))
-    wings = sum(
-        np.exp(-(((u - person.skew[2] - side * 0.72 * person.nose_width) / 0.075) ** 2)
-               - ((v - person.nose_tip - 0.05) / 0.07) ** 2)
-        for side in (-1, 1)
-    )  # fmt: skip
-    return np.asarray(ridge + 0.1 * wings)
+    wings = sum(np.exp(-(((u - person.skew[2] - side * 0.72 * person.nose_width) / 0.075) ** 2)) for side in (-1, 1))
+    return np.asarray(ridge + 0.1 * wings * np.exp(-(((v - person.nose_tip - 0.05) / 0.07) ** 2)))

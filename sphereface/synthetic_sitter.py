@@ -13,6 +13,8 @@ from sphereface.synthetic_person import Colour, Person
 from sphereface.synthetic_view import eye_centres
 
 SIDES = (-1, 1)
+RELIEF = 1.25
+"""Exaggeration of the slopes under the light."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Sitter:
     person: Person
     height: Pixels
     """Surface z of the head (H, W) over the canvas."""
+    normals: tuple[Pixels, Pixels, Pixels]
+    """Unit normals of that surface to the right, down and to the viewer (H, W), the slopes a little exaggerated."""
     base: Canvas
     """Hair behind the head, neck, ears, skin, eye sockets, nose, beard."""
     hair: Pixels
@@ -31,32 +35,37 @@ class Sitter:
 
 
 def prepare(person: Person) -> Sitter:
-    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
     u, v = columns / DENSITY + ORIGIN[0], rows / DENSITY + ORIGIN[1]
     rng = np.random.default_rng(person.texture_seed)
-    strands = _strands(rng, u, v, person.hair_cut.waves)
-    hair, dark_hair = _hair_ink(person, strands, 1.0), _hair_ink(person, strands, 0.75)
+    hair = np.minimum(np.array(person.hair, np.float32) * _strands(rng, u, v, person.hair_cut.waves), np.float32(255))
+    dark_hair = hair * np.float32(0.75)
     base = Canvas.empty()
-    _back_hair(base, person, _hair_ink(person, strands, 0.6))
+    _back_hair(base, person, hair * np.float32(0.6))
     _neck_and_ears(base, person)
     _skin(base, person, rng)
     _sockets_and_cheeks(base, person)
     _nose(base, person)
     _beard(base, person, dark_hair)
-    return Sitter(person, surface(person, u, v).astype(np.float32), base, hair, dark_hair)
+    height = surface(person, u, v).astype(np.float32)
+    return Sitter(person, height, _normals(height), base, hair, dark_hair)
+
+
+def _normals(height: Pixels) -> tuple[Pixels, Pixels, Pixels]:
+    slope = RELIEF * DENSITY / 8  # a Sobel kernel sums to 8
+    right = -cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=slope)
+    down = -cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=slope)
+    front = 1 / np.sqrt(1 + right**2 + down**2)
+    return right * front, down * front, front
 
 
 def _strands(rng: np.random.Generator, u: Array, v: Array, waves: float) -> Pixels:
-    """Strands that run from the crown outwards, or blobs where the hair is curly."""
+    """Factors (H, W, 1) about 1: strands that run from the crown outwards, or blobs where the hair is curly."""
     angle = np.arctan2(u, 1.5 + v) * 40
     fine = np.interp(angle + 0.6 * np.sin(6 * v + 3 * u), np.arange(-140, 140), rng.normal(0, 1, 280))
     blobs = cv2.resize(rng.normal(0, 1, (42, 40)), SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
     curl = min(1.0, 10 * waves)
-    return np.asarray(np.clip(1 + 0.22 * ((1 - curl) * fine + curl * blobs), 0.45, 1.7), np.float32)
-
-
-def _hair_ink(person: Person, strands: Pixels, factor: float) -> Pixels:
-    return np.asarray(np.clip(np.array(person.hair, np.float32) * factor * strands[:, :, None], 0, 255), np.float32)
+    return np.asarray(np.clip(1 + 0.22 * ((1 - curl) * fine + curl * blobs), 0.45, 1.7), np.float32)[:, :, None]
 
 
 def _back_hair(canvas: Canvas, person: Person, ink: Pixels) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -68,6 +70,13 @@ def run_path(storage: Path, run: str = "demo") -> Path:
 def left_over(folder: Path) -> list[Process]:
     """Living processes of the run's stages."""
     return process_tree.marked({names.ENV_FOLDER: str(folder)})
+
+
+def reap() -> None:
+    """Waits for supervisors that this process started and that have ended; nobody else does while it lives."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def wait_until(true: Callable[[], object], *, seconds: float = 30.0, what: str = "") -> None:

@@ -36,7 +36,7 @@ lint: .venv/.dev  ## ruff and mypy
 check: lint test  ## lint and test
 
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md and the launcher's copy of the key schema
-	$(BIN)/python tools/make_docs.py
+	for name in schema configuration_docs cli_docs; do $(BIN)/python -m tools.make_$$name || exit; done
 
 accuracy: .venv/.dev  ## real faces (DATA=folder with faces_train and lfw): about 40 minutes; writes benchmarks/results/
 	$(BIN)/python benchmarks/accuracy.py $(DATA)

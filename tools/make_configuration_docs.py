@@ -14,8 +14,8 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
 HEAD = """# Configuration of sphereface
 
-Every key works in a YAML file (`--config FILE`), as a flag (`--lr 0.1`), in a run's spec (`train: {lr: 0.1}`) and with
-`launcher submit --set train.lr=0.1`. Flags win over the file, the file over defaults. Made from `sphereface/config.py` by
+Every key works in a YAML file (`--config FILE`), as a flag (`--lr 0.1`), in a spec (`train: {lr: 0.1}`) and with
+`launcher submit --set train.lr=0.1`. Flags win over the file, the file over defaults. From `sphereface/config.py` by
 `tools/make_configuration_docs.py`.
 """
 

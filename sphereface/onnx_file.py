@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sphereface import wire
+
 Array = npt.NDArray[np.float32]
-Field = tuple[int, int | bytes]
 
 INPUT, OUTPUT, BATCH = "images", "embeddings", "batch"
 OPERATOR_SET, IR_VERSION = 11, 6
@@ -31,15 +32,15 @@ def write(path: Path, weights: Mapping[str, Array], units: Iterable[int], size: 
     used: dict[str, Array] = {}
     nodes = list(_nodes(weights, units, used))
     dimension = len(weights["fc5.bias"])
-    graph = _message(
+    graph = wire.encode(
         *((1, node) for node in nodes),
         (2, b"sphereface"),
         *((5, _tensor(name, value)) for name, value in used.items()),
         (11, _value_info(INPUT, (BATCH, 3, *size))),
         (12, _value_info(OUTPUT, (BATCH, dimension))),
     )
-    operators = _message((1, b""), (2, OPERATOR_SET))
-    path.write_bytes(_message((1, IR_VERSION), (2, b"sphereface"), (7, graph), (8, operators)))
+    operators = wire.encode((1, b""), (2, OPERATOR_SET))
+    path.write_bytes(wire.encode((1, IR_VERSION), (2, b"sphereface"), (7, graph), (8, operators)))
 
 
 def _nodes(weights: Mapping[str, Array], units: Iterable[int], used: dict[str, Array]) -> Iterator[bytes]:
@@ -70,40 +71,22 @@ def _nodes(weights: Mapping[str, Array], units: Iterable[int], used: dict[str, A
 
 
 def _node(operator: str, inputs: list[str], output: str, **attributes: int | tuple[int, ...]) -> bytes:
-    fields: list[Field] = [(1, name.encode()) for name in inputs]
+    fields: list[wire.Field] = [(1, name.encode()) for name in inputs]
     fields += [(2, output.encode()), (3, output.encode()), (4, operator.encode())]
     for name, value in attributes.items():
         if isinstance(value, int):
-            fields.append((5, _message((1, name.encode()), (3, value), (20, _ATTRIBUTE_INT))))
+            fields.append((5, wire.encode((1, name.encode()), (3, value), (20, _ATTRIBUTE_INT))))
         else:
-            fields.append((5, _message((1, name.encode()), *((8, item) for item in value), (20, _ATTRIBUTE_INTS))))
-    return _message(*fields)
+            fields.append((5, wire.encode((1, name.encode()), *((8, item) for item in value), (20, _ATTRIBUTE_INTS))))
+    return wire.encode(*fields)
 
 
 def _tensor(name: str, value: Array) -> bytes:
     data = np.ascontiguousarray(value, "<f4").tobytes()
-    return _message(*((1, size) for size in value.shape), (2, _FLOAT), (8, name.encode()), (9, data))
+    return wire.encode(*((1, size) for size in value.shape), (2, _FLOAT), (8, name.encode()), (9, data))
 
 
 def _value_info(name: str, shape: tuple[Any, ...]) -> bytes:
-    sizes = (_message((2, size.encode()) if isinstance(size, str) else (1, size)) for size in shape)
-    tensor = _message((1, _FLOAT), (2, _message(*((1, size) for size in sizes))))
-    return _message((1, name.encode()), (2, _message((1, tensor))))
-
-
-def _message(*fields: Field) -> bytes:
-    """Protobuf's wire format: a field is its number and kind, then a varint or a length and bytes."""
-    parts = []
-    for number, value in fields:
-        if isinstance(value, int):
-            parts += [_varint(number << 3), _varint(value)]
-        else:
-            parts += [_varint(number << 3 | 2), _varint(len(value)), value]
-    return b"".join(parts)
-
-
-def _varint(value: int) -> bytes:
-    groups = [value & 0x7F]
-    while value := value >> 7:
-        groups.append(value & 0x7F)
-    return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
+    sizes = (wire.encode((2, size.encode()) if isinstance(size, str) else (1, size)) for size in shape)
+    tensor = wire.encode((1, _FLOAT), (2, wire.encode(*((1, size) for size in sizes))))
+    return wire.encode((1, name.encode()), (2, wire.encode((1, tensor))))

@@ -77,12 +77,16 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     meta = np.frombuffer(json.dumps({"schema": SCHEMA, **checkpoint.meta}).encode(), np.uint8)
     moments = {MOMENTS + name: value for name, value in checkpoint.moments.items()}
     checksum = 0
-    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
-        for name, value in {META: meta, **checkpoint.weights, **moments}.items():
-            for message in _messages(name, value):
-                checksum = binascii.crc32(message, checksum)
-                file.write(message)
-        file.write(_TAIL + checksum.to_bytes(10, "big"))
+    try:
+        with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+            for name, value in {META: meta, **checkpoint.weights, **moments}.items():
+                for message in _messages(name, value):
+                    checksum = binascii.crc32(message, checksum)
+                    file.write(message)
+            file.write(_TAIL + checksum.to_bytes(10, "big"))
+    except OSError as error:
+        error.filename = str(path)  # a write that fails names no file
+        raise
 
 
 def read(path: Path) -> Checkpoint:

@@ -19,7 +19,7 @@ from sphereface import checkpoint
 from sphereface.checkpoint import Checkpoint
 from sphereface.config import Config
 from sphereface.data import FaceSet
-from sphereface.errors import CheckpointError, ConfigError, StorageError
+from sphereface.errors import CheckpointError, ConfigError
 from sphereface.margin import Head
 from sphereface.model import SphereNet
 from sphereface.runtime import Ranks
@@ -89,7 +89,7 @@ class Run:
 def prepare(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) -> Run:
     """A run at its starting point: new, from a pretrained file, or where an earlier process stopped.
 
-    Raises ConfigError, CheckpointError, StorageError.
+    Raises ConfigError, CheckpointError.
     """
     folder = config.checkpoint_folder
     meta = describe(config, ranks, faces, steps_per_epoch)
@@ -184,7 +184,7 @@ def _make_writable(folder: Path) -> None:
     """Finds out now, not at the first checkpoint, that the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ConfigError(f"{folder}: a file is in the way of this folder; give another output") from None
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot make this folder: {error.strerror}; give another output") from None
     if not os.access(folder, os.W_OK):
-        raise StorageError(f"{folder}: not writable; mend its permissions or give another output")
+        raise ConfigError(f"{folder}: not writable; mend its permissions or give another output")

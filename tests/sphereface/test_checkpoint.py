@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,21 @@ def test_mindspore_reads_our_file_with_its_checksum(tmp_path: Path) -> None:
     parameters = ms.load_checkpoint(str(tmp_path / "0-1_3.ckpt"), crc_check=True)
     np.testing.assert_array_equal(parameters["fc6.weight"].asnumpy(), small().weights["fc6.weight"])
     np.testing.assert_array_equal(parameters["moments.fc5.bias"].asnumpy(), small().moments["fc5.bias"])
+
+
+def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "0-1_3.ckpt"
+    checkpoint.save(path, small())
+
+    def full(_name: str, _value: object) -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoint, "_messages", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/0-1_3\.ckpt'"):
+        checkpoint.save(path, small(4))
+    assert checkpoint.read(path).meta["step"] == 3
+    assert [entry.name for entry in tmp_path.iterdir()] == ["0-1_3.ckpt"]
 
 
 def test_large_tensors_are_sliced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ The names of PyTorch are those of clcarwin/sphereface_pytorch, the names of Caff
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -105,7 +106,9 @@ def _read_npz(path: Path) -> Mapping[str, npt.NDArray[Any]]:
 
 
 def _write_npz(path: Path, weights: Weights) -> None:
-    np.savez(path, **weights)
+    buffer = io.BytesIO()  # numpy leaves a traceback behind where it cannot write to the end
+    np.savez(buffer, **weights)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _read_safetensors(path: Path) -> Mapping[str, npt.NDArray[Any]]:
@@ -121,9 +124,9 @@ def _read_safetensors(path: Path) -> Mapping[str, npt.NDArray[Any]]:
 
 
 def _write_safetensors(path: Path, weights: Weights) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, path)
+    path.write_bytes(save({name: np.ascontiguousarray(value) for name, value in weights.items()}))
 
 
 def _read_caffe(path: Path) -> Mapping[str, npt.NDArray[Any]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable
@@ -123,11 +124,12 @@ def _write(output: Path, judgement: Judgement, pairs: PairSet, names: list[str],
     lfw = report(judgement, pairs, described)
     title = f"{lfw['checkpoint']}, protocol {lfw['protocol']}: accuracy {lfw['accuracy']:.4f}"
     picture = roc_plot.png(verification.roc(judgement.similarities, pairs.same), title)
-    with atomic.replacing(output / layout.SCORES) as temporary:
-        np.savez_compressed(
-            temporary, scores=judgement.scores, same=pairs.same, fold=pairs.fold,
-            left=pairs.left, right=pairs.right, images=np.array(names),
-        )  # fmt: skip
+    scores = io.BytesIO()  # numpy leaves a traceback behind where it cannot write to the end
+    np.savez_compressed(
+        scores, scores=judgement.scores, same=pairs.same, fold=pairs.fold,
+        left=pairs.left, right=pairs.right, images=np.array(names),
+    )  # fmt: skip
+    atomic.write_bytes(output / layout.SCORES, scores.getvalue())
     atomic.write_bytes(output / layout.ROC, picture)
     atomic.write_json(output / layout.LFW, lfw)
     kept = ("protocol", "accuracy", "std", "threshold", "auc", "eer", "pairs", "checkpoint")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launcher import rank, states
@@ -57,12 +57,10 @@ def first_failure(members: Sequence[Member], failures: Sequence[RankFailure]) ->
     said = min(failures, key=lambda failure: failure.time, default=None)
     if said and (died is None or died.ended is None or said.time <= died.ended):
         return _said(said, several)
-    return _died(died, several) if died else None
-
-
-def bad_start(exit_code: int) -> Ending:
-    """The first process ended before any process of the stage was there."""
-    return Ending(1, "StartFailed", f"the stage's process could not be started ({_how(exit_code)})", culprit=rank.MSRUN)
+    if died is None:
+        return None
+    begun = any(member.name.startswith("rank_") for member in members)
+    return _died(died, several) if begun else replace(_died(died, several), reason="StartFailed")
 
 
 def _read_failure(status: Path, number: int) -> RankFailure | None:

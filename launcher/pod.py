@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from launcher import endings, marker, msrun, process_tree, progress, rank, rank_
 from launcher.endings import Ending
 from launcher.errors import CONFIGURATION_EXIT, LauncherError, StorageError, UsageError
 from launcher.facts import Attempt
-from launcher.hang import HangWatch, RankLook
+from launcher.hang import HangWatch, Seen
 from launcher.plan import Plan, Stage
 from launcher.pod_output import PodOutput
-from launcher.stage_processes import StageProcesses
+from launcher.process_tree import Process
+from launcher.stage_processes import Member, StageProcesses
 from runfolder import layout
 
 TICK_S = 0.2
@@ -132,9 +134,7 @@ def _watch(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
         failure = endings.first_failure(members, endings.read_failures(processes.status, processes.stage.processes))
         if failure:
             return failure
-        if exit_code is not None:
-            return Ending(0) if exit_code == 0 else endings.bad_start(exit_code)
-        if processes.lingers(now, LINGER_S):
+        if exit_code == 0 or processes.lingers(now, LINGER_S):
             return Ending(0)
         if policy.deadline_s and clock - began > policy.deadline_s:
             return Ending(1, "DeadlineExceeded", f"took longer than {policy.deadline_s:g} s", retry=False)
@@ -147,22 +147,25 @@ def _watch(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
 
 def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending | None:
     everything = process_tree.snapshot()
-    looks = []
-    for number, name in enumerate(processes.ranks):
-        member = processes.members.get(name)
-        if member is None or member.ended is not None:
-            continue
-        look = RankLook(number, member.process.state == "T", processes.cpu_s(member, everything))
-        if beat := progress.read_heartbeat(processes.status, number):
-            look = replace(look, phase=beat.phase, epoch=beat.epoch, step=beat.step)
-        looks.append(look)
-    scheduler = processes.members.get(rank.SCHEDULER)
-    stopped = scheduler is not None and scheduler.process.state == "T"
-    hang = hangs.judge(clock, looks, scheduler_stopped=stopped)
+    living = [member for member in processes.members.values() if member.ended is None]
+    seen = {member.name: _seen(member, processes, everything) for member in living}
+    workers = [seen[name] for name in processes.ranks if name in seen]
+    helpers = [seen[name] for name in (rank.SCHEDULER, rank.MSRUN) if name in seen]
+    if any(name not in processes.members for name in processes.ranks):
+        workers += helpers[-1:]  # msrun has still to start the others
+    hang = hangs.judge(clock, workers, helpers)
     if hang is None:
         return None
-    culprit = rank.SCHEDULER if hang.rank is None else rank.rank_name(hang.rank)
-    return Ending(1, "RankHung" if hang.rank is not None else "SchedulerFailed", hang.message, culprit=culprit)
+    reason = "SchedulerFailed" if hang.name == rank.SCHEDULER else "RankHung"
+    return Ending(1, reason, hang.message, culprit=hang.name)
+
+
+def _seen(member: Member, processes: StageProcesses, everything: Mapping[int, Process]) -> Seen:
+    state, cpu_s = member.process.state, processes.cpu_s(member, everything)
+    seen = Seen(member.name, stopped=state == "T", cpu_s=cpu_s, reads=state == "D")
+    number = processes.ranks.index(member.name) if member.name in processes.ranks else None
+    beat = None if number is None else progress.read_heartbeat(processes.status, number)
+    return replace(seen, phase=beat.phase, epoch=beat.epoch, step=beat.step) if beat else seen
 
 
 def _port_was_taken(processes: StageProcesses) -> bool:

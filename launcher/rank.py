@@ -39,6 +39,21 @@ def pid_file(status: Path, name: str) -> Path:
     return status / f"{name}.pid"
 
 
+def read_pid(status: Path, name: str) -> int | None:
+    """None where it has not begun."""
+    try:
+        return int(pid_file(status, name).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def living(status: Path, ranks: int) -> int:
+    """How many ranks live as processes of this machine."""
+    pids = (read_pid(status, rank_name(number)) for number in range(ranks))
+    processes = (process_tree.read(pid) for pid in pids if pid is not None)
+    return sum(process is not None and process.alive for process in processes)
+
+
 def log_file(logs: Path, name: str) -> Path:
     return logs / f"{name}.log"
 

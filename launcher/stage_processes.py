@@ -86,6 +86,9 @@ class StageProcesses:
             env=self._environment(environment),
             cwd=self.status,  # MindSpore leaves files where it runs
         )
+        first = process_tree.read(self._first.pid) or Process(self._first.pid, 0, "X", 0.0, 0, 0)
+        name = rank.MSRUN if self._several else self.ranks[0]
+        self.members[name] = Member(name, first)
 
     def look(self, now: float) -> list[Member]:
         """All processes of the stage that were seen so far, living or ended."""
@@ -172,9 +175,8 @@ class StageProcesses:
         return [member.process for member in found if member.ended is None]
 
     def _find(self, name: str) -> Member | None:
-        try:
-            pid = int(rank.pid_file(self.status, name).read_text())
-        except (OSError, ValueError):
+        pid = rank.read_pid(self.status, name)
+        if pid is None:
             return None
         process = process_tree.read(pid)
         # Ended already, and waited for: its exit code is then for msrun to tell.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import chain, names, profiles, progress, record, supervisor
+from launcher import chain, names, profiles, progress, rank, record, supervisor
 from launcher.backends import LogLine, LogQuery, Submission, local_logs
 from launcher.errors import BackendError, LauncherError, NotFound, UsageError
 from launcher.plan import Plan
@@ -174,7 +174,10 @@ class LocalBackend:
         stage_folder = layout.stage_folder(folder, stage.name)
         status = layout.status_folder(stage_folder, stage.attempts)
         ranks = known.devices if stage.name == layout.TRAIN else 1
-        return progress.read(stage_folder, status, ranks=ranks, now=self._clock())
+        far = progress.read(stage_folder, status, ranks=ranks, now=self._clock())
+        # A rank that compiles for a minute writes no heartbeat, but here its process can be seen.
+        living = rank.living(status, ranks) if stage.state in _UNDER_WAY else 0
+        return replace(far, ranks_alive=living) if far else None
 
 
 def _is_run(folder: Path) -> bool:

@@ -73,7 +73,9 @@ def test_a_scheduler_may_end_after_the_ranks_but_not_before() -> None:
     assert ending is not None
     assert (ending.reason, ending.culprit) == ("SchedulerFailed", "scheduler")
     assert endings.first_failure(after, []) is None
-    assert endings.first_failure([member("scheduler", 1.0, 1), member("msrun")], []) is not None
+    early = endings.first_failure([member("scheduler", 1.0, 1), member("msrun")], [])
+    assert early is not None
+    assert early.culprit == "scheduler"
 
 
 def test_bad_input_is_42_and_never_retried() -> None:
@@ -83,6 +85,13 @@ def test_bad_input_is_42_and_never_retried() -> None:
     for ending in (by_code, by_word):
         assert ending is not None
         assert (ending.exit_code, ending.reason, ending.retry) == (42, "ConfigurationError", False)
+
+
+def test_an_msrun_that_fails_before_any_rank_has_begun_could_not_start() -> None:
+    ending = endings.first_failure([member("msrun", 5.0, 1)], [])
+
+    assert ending is not None
+    assert (ending.reason, ending.culprit, ending.exit_code) == ("StartFailed", "msrun", 1)
 
 
 def test_one_process_alone_is_called_the_program() -> None:

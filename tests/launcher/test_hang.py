@@ -1,22 +1,25 @@
 from __future__ import annotations
 
-from launcher.hang import Hang, HangWatch, RankLook
+from collections.abc import Callable, Sequence
+
+from launcher.hang import Hang, HangWatch, Seen
 from launcher.spec import StagePolicy
 
 POLICY = StagePolicy(heartbeat_s=40.0, stall_s=1800.0)
 
 
-def look(rank: int, step: int = 0, cpu: float = 0.0, phase: str = "train", *, stopped: bool = False) -> RankLook:
-    return RankLook(rank, stopped, cpu, phase, 1, step)
+def look(rank: int, step: int = 0, cpu: float = 0.0, phase: str = "train", *, stopped: bool = False) -> Seen:
+    return Seen(f"rank_{rank}", stopped, cpu, phase=phase, epoch=1, step=step)
 
 
-def first_hang(watch: HangWatch, seconds: int, *ranks: object, scheduler_stopped: bool = False) -> tuple[int, Hang]:
+def first_hang(
+    watch: HangWatch, seconds: int, *ranks: Callable[[int], Seen], helpers: Sequence[Seen] = ()
+) -> tuple[int, Hang]:
     """Looks once a second at ranks given as functions of the time; the time of the first hang, and the hang."""
     for now in range(seconds):
-        looks = [rank(now) for rank in ranks]  # type: ignore[operator]
-        if hang := watch.judge(float(now), looks, scheduler_stopped=scheduler_stopped):
+        if hang := watch.judge(float(now), [rank(now) for rank in ranks], helpers):
             return now, hang
-    return seconds, Hang("", None)
+    return seconds, Hang("", "")
 
 
 def test_ranks_that_make_steps_are_left_alone() -> None:
@@ -42,7 +45,7 @@ def test_all_silent_is_a_hang_of_the_one_furthest_back() -> None:
         lambda t: look(2, step=min(t, 11)),
     )
 
-    assert hang.rank == 1
+    assert hang.name == "rank_1"
     assert 50 <= when <= 52
 
 
@@ -50,7 +53,14 @@ def test_threads_that_keep_connections_alive_are_not_work() -> None:
     when, hang = first_hang(HangWatch(POLICY), 100, lambda t: look(0, cpu=0.01 * t))
 
     assert when == 40
-    assert hang.rank == 0
+    assert hang.name == "rank_0"
+
+
+def test_a_rank_that_waits_for_its_storage_is_at_work() -> None:
+    """As while it imports MindSpore from a slow one."""
+    when, _ = first_hang(HangWatch(POLICY), 600, lambda t: Seen("rank_0", stopped=False, cpu_s=0.0, reads=t % 10 == 0))
+
+    assert when == 600
 
 
 def test_a_rank_that_waits_for_the_solo_work_of_another_is_left_alone() -> None:
@@ -67,21 +77,31 @@ def test_a_silent_rank_that_busy_ones_left_behind_is_a_hang() -> None:
         HangWatch(POLICY), 600, lambda t: look(0, step=min(t, 11), cpu=t), lambda t: look(1, step=min(t, 10))
     )
 
-    assert hang.rank == 1
+    assert hang.name == "rank_1"
     assert when <= 52
 
 
 def test_a_stopped_rank_is_named_even_where_others_are_silent_too() -> None:
     _, hang = first_hang(HangWatch(POLICY), 100, lambda _: look(0), lambda _: look(1, stopped=True))
 
-    assert hang.rank == 1
+    assert hang.name == "rank_1"
     assert "SIGSTOP" in hang.message
 
 
-def test_a_stopped_scheduler_is_a_hang() -> None:
-    when, hang = first_hang(HangWatch(POLICY), 100, lambda t: look(0, step=t), scheduler_stopped=True)
+def test_a_stopped_helper_is_a_hang_and_an_idle_one_is_not() -> None:
+    idle, stopped = Seen("msrun", stopped=False, cpu_s=0.0), Seen("scheduler", stopped=True, cpu_s=0.0)
 
-    assert (when, hang.rank) == (40, None)
+    good, _ = first_hang(HangWatch(POLICY), 100, lambda t: look(0, step=t), helpers=[idle])
+    when, hang = first_hang(HangWatch(POLICY), 100, lambda t: look(0, step=t), helpers=[idle, stopped])
+
+    assert good == 100
+    assert (when, hang.name) == (40, "scheduler")
+
+
+def test_whoever_starts_the_ranks_may_not_be_silent_while_none_is_there() -> None:
+    when, hang = first_hang(HangWatch(POLICY), 100, lambda t: Seen("msrun", stopped=False, cpu_s=min(t, 5)))
+
+    assert (when, hang.name) == (45, "msrun")
 
 
 def test_a_short_stop_is_forgiven() -> None:

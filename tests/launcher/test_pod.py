@@ -257,6 +257,20 @@ def test_a_killed_msrun_ends_the_stage(folder: Path, several: None) -> None:
     assert (code, ended and ended.reason) == (1, "Killed")
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_an_msrun_that_ends_or_stops_before_its_ranks_begin_ends_the_stage(
+    folder: Path, number: signal.Signals
+) -> None:
+    """The real one: importing MindSpore takes it a moment."""
+    pod = start(folder, processes=2, policy=replace(FAST, heartbeat_s=2.0))
+    os.kill(pid_of(folder, "msrun"), number)
+
+    code, _ = finish(pod)
+
+    ended = record.read_attempt(folder / "train", 1)
+    assert (code, ended and ended.reason) == (1, "StartFailed" if number is signal.SIGKILL else "RankHung")
+
+
 def test_several_told_to_stop_let_the_first_save_its_checkpoint(folder: Path, several: None) -> None:
     """Though msrun kills all ranks as soon as one has ended."""
     pod = start(folder, "--steps", "1000", "--save_every", "1000", "--step_s", "0.3", processes=2)

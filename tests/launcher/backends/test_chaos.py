@@ -87,10 +87,7 @@ class Round:
         if victim == "pod":
             return attempts[-1].pid or None
         status = layout.status_folder(self.folder / layout.TRAIN, attempts[-1].attempt)
-        try:
-            return int(rank.pid_file(status, victim).read_text())
-        except OSError:
-            return None
+        return rank.read_pid(status, victim)
 
     def check_checkpoints(self) -> None:
         """What was saved once stays."""

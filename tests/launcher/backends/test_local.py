@@ -91,7 +91,7 @@ def test_a_run_goes_through_its_stages_and_its_logs_end_with_it(backend: LocalBa
     assert run.stages[0].metrics == {"steps": 3}
     progress = run.stages[0].progress
     assert progress is not None
-    assert (progress.step, progress.steps) == (3, 3)
+    assert (progress.step, progress.steps, progress.ranks_alive, progress.ranks) == (3, 3, 0, 1)
     steps = [(line.stage, line.text) for line in lines if line.rank == 0 and "done" in line.text]
     assert steps == [("train", f"step {number} done") for number in range(3)] + [("export", "step 0 done")]
     assert left_over(run_path(tmp_path)) == []

@@ -25,9 +25,14 @@ def test_a_reader_sees_the_old_content_until_the_new_is_whole(tmp_path: Path) ->
 def test_a_writer_that_fails_leaves_the_old_content_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     atomic.write_text(path, "old")
-    with pytest.raises(RuntimeError, match="boom"), atomic.replacing(path) as temporary:
-        temporary.write_text("new")
-        raise RuntimeError("boom")
+
+    def write_and_fail() -> None:
+        with atomic.replacing(path) as temporary:
+            temporary.write_text("new")
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        write_and_fail()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 

@@ -1,7 +1,7 @@
 """Writing files so that a reader, or a kill at any moment, sees the old content or the new and nothing between.
 
 Temporary file in the same folder, fsync, rename, fsync of the folder. Errors of the operating system (disk full,
-folder not writable) are left to the caller, and the temporary file is removed.
+folder not writable) are left to the caller, with the file's name in them, and the temporary file is removed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ def replacing(path: Path) -> Iterator[Path]:
         _fsync(temporary, os.O_RDONLY)
         temporary.replace(path)
         _fsync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed write() names no file; whoever tells of it needs one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -37,6 +37,18 @@ def test_a_writer_that_fails_leaves_the_old_content_and_no_temporary_file(tmp_pa
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_an_error_of_the_system_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "lfw.json"
+
+    def write_to_a_full_disk() -> None:
+        with atomic.replacing(path), Path("/dev/full").open("wb", buffering=0) as full:
+            full.write(b"x")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_to_a_full_disk()
+    assert caught.value.filename == str(path)
+
+
 def test_the_suffix_is_kept_and_missing_folders_are_made(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "scores.npz"
     with atomic.replacing(path) as temporary:

@@ -22,7 +22,7 @@ from sphereface.data import FaceSet
 from sphereface.errors import CheckpointError, ConfigError
 from sphereface.margin import Head
 from sphereface.model import SphereNet
-from sphereface.runtime import Ranks
+from sphereface.runtime import Ranks, require_agreement
 from sphereface.step import Loss, TrainStep
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,7 @@ def prepare(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) 
         checkpoint.assign(latest.path, train_step.moments, latest.moments, checkpoint.MOMENTS)
         run.step = latest.meta["step"]
         log.info("resuming from %s: step %d of %d", latest.path, run.step, run.steps)
+    require_agreement(ranks, run.step)
     if run.saves:
         _make_writable(folder)
         checkpoint.sweep(folder, ranks.rank)

@@ -41,6 +41,8 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
     use_device(config, environ)
     if size == 1:
         return Ranks(0, 1)
+    if "is_distributed" in config.given and not config.is_distributed:
+        raise ConfigError(f"is_distributed is false, but {size} ranks were started; leave it out, or start one process")
     if not (environ.get("MS_ROLE") or environ.get("RANK_TABLE_FILE")):
         raise ConfigError(
             f"group_size is {size}, but this process was started alone; "
@@ -56,6 +58,21 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
     if environ.get("MS_ROLE") == "MS_SCHED":
         raise SystemExit(0)
     return Ranks(communication.get_rank(), communication.get_group_size())
+
+
+def require_agreement(ranks: Ranks, step: int) -> None:
+    """Raises SpherefaceError where not all ranks go on from the same step, as where they share no storage."""
+    if ranks.size == 1:
+        return
+    import mindspore as ms
+    from mindspore import ops
+
+    total = float(ops.AllReduce(ops.ReduceOp.SUM)(ms.Tensor([step], ms.float32)).asnumpy()[0])
+    if total != float(step) * ranks.size:
+        raise SpherefaceError(
+            f"rank {ranks.rank} goes on from step {step}, other ranks from another; every rank must see the same "
+            "checkpoints (save_ckpt_path on shared storage)"
+        )
 
 
 def use_device(config: Config, environ: MutableMapping[str, str] = os.environ) -> None:

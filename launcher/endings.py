@@ -3,6 +3,7 @@ but for reading what the ranks left."""
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 from collections.abc import Sequence
@@ -55,12 +56,23 @@ def first_failure(members: Sequence[Member], failures: Sequence[RankFailure]) ->
     several = any(member.name in (rank.SCHEDULER, rank.MSRUN) for member in members)
     died = min((member for member in members if _is_failure(member, members)), key=_order, default=None)
     said = min(failures, key=lambda failure: failure.time, default=None)
+    stopped = next((member for member in members if _is_stopped(member)), None)
+    if stopped and (died or said):
+        return _stopped(stopped)
     if said and (died is None or died.ended is None or said.time <= died.ended):
         return _said(said, several)
     if died is None:
         return None
     begun = any(member.name.startswith("rank_") for member in members)
-    return _died(died, several) if begun else replace(_died(died, several), reason="StartFailed")
+    ending = _died(died, several)
+    return ending if begun or ending.reason != "RankFailed" else replace(ending, reason="StartFailed")
+
+
+def not_started(error: OSError) -> Ending:
+    """The operating system refused to start the stage, or to write what it needs."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return Ending(1, "StorageFull", f"{error.filename}: {error.strerror}", retry=False)
+    return Ending(1, "StartFailed", f"the stage could not be started: {error}")
 
 
 def _read_failure(status: Path, number: int) -> RankFailure | None:
@@ -87,6 +99,17 @@ def _is_failure(member: Member, members: Sequence[Member]) -> bool:
     return member.name != rank.SCHEDULER or not over
 
 
+def _is_stopped(member: Member) -> bool:
+    return member.ended is None and member.process.state == "T" and member.name != rank.MSRUN
+
+
+def _stopped(member: Member) -> Ending:
+    """MindSpore's ranks give up after half a minute without one of them or the scheduler: a consequence."""
+    reason = "SchedulerFailed" if member.name == rank.SCHEDULER else "RankHung"
+    who = member.name.replace("_", " ")
+    return Ending(1, reason, f"{who} was stopped (SIGSTOP), and the others failed without it", culprit=member.name)
+
+
 def _order(member: Member) -> tuple[float, int]:
     """First by time; of those seen together, a killed msrun took its ranks along, and else fell with them."""
     if member.name == rank.MSRUN:
@@ -110,7 +133,9 @@ def _died(member: Member, several: bool) -> Ending:
     code = 1 if member.exit_code is None else member.exit_code
     reason = states.reason_for(code)
     word = reason.word
-    if member.name == rank.SCHEDULER:
+    if code == rank.NO_LOG_EXIT:
+        word = "StorageFull"
+    elif member.name == rank.SCHEDULER:
         word = "SchedulerFailed"
     elif word == "StageFailed" and several:
         word = "RankFailed"

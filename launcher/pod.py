@@ -36,6 +36,8 @@ FAILURE_GRACE_S = 4.0
 LINGER_S = 60.0
 """How long msrun may stay after the last rank has ended well."""
 LAST_LINES = 15
+MAX_SHOWN = 500
+"""Characters of a line that are kept of the last lines; the log has all of them."""
 _PORTS_TRIED = 4
 
 
@@ -106,7 +108,7 @@ def _carry_out(processes: StageProcesses, stop: Stop, output: PodOutput) -> Endi
             output.follow(processes)
             ending = _watch(processes, stop, output)
         except OSError as error:
-            ending = Ending(1, "StartFailed", f"the stage could not be started: {error}")
+            ending = endings.not_started(error)
         gentle = ending.reason in ("Terminated", "DeadlineExceeded")
         stuck = processes.stop(STOP_GRACE_S if gentle else FAILURE_GRACE_S)
         output.forward(final=True)
@@ -188,6 +190,7 @@ def _told(begun: Attempt, ending: Ending, processes: StageProcesses) -> Attempt:
     lines: tuple[str, ...] = ()
     if ending.culprit in processes.names:
         lines = rank_logs.last_lines(processes.log(ending.culprit), LAST_LINES, processes.offsets[ending.culprit])
+        lines = tuple(line[:MAX_SHOWN] for line in lines)
     return replace(
         begun,
         ended=time.time(),

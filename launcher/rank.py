@@ -22,6 +22,8 @@ from runfolder import atomic
 SCHEDULER = "scheduler"
 MSRUN = "msrun"
 NOT_STARTED_EXIT = 127
+NO_LOG_EXIT = os.EX_IOERR
+"""The storage is full or not writable, so that not even a log can be begun."""
 
 
 def rank_name(rank: int) -> str:
@@ -71,11 +73,15 @@ def main(arguments: list[str]) -> int:
     if not _descends_from(pod):  # the parent died before this process was tied to it
         return NOT_STARTED_EXIT
     name = role(os.environ)
-    atomic.append_line(log_file(logs, name), opening_line(os.environ, datetime.now()))
-    log = os.open(log_file(logs, name), os.O_WRONLY | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    atomic.write_text(pid_file(status, name), str(os.getpid()))
+    try:
+        atomic.append_line(log_file(logs, name), opening_line(os.environ, datetime.now()))
+        log = os.open(log_file(logs, name), os.O_WRONLY | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        atomic.write_text(pid_file(status, name), str(os.getpid()))
+    except OSError as error:
+        print(f"launcher: {name} cannot write into {logs} and {status}: {error.strerror}", file=sys.stderr, flush=True)
+        return NO_LOG_EXIT
     if argv[0] == "python":
         argv = [sys.executable, *argv[1:]]
     try:

@@ -27,7 +27,9 @@ START_S = 30.0
 STOP_S = 40.0
 """How long a supervisor that was told to stop may take: its stage saves a checkpoint first."""
 LEFTOVERS_GRACE_S = 25.0
-"""The same for a stage whose supervisor is gone."""
+"""How long a stage may take whose supervisor is gone."""
+FREE_S = 5.0
+"""How long a supervisor may take to end itself once it has written the end of the run."""
 _LOCK_S = 1.0  # others take the lock for a moment, only to see whether it is free
 _POLL_S = 0.05
 
@@ -150,6 +152,13 @@ def stop(folder: Path) -> bool:
             process_tree.send([process], signal.SIGKILL)
         time.sleep(_POLL_S)
     return True
+
+
+def wait_free(folder: Path) -> None:
+    """Waits, for a moment at most, until nobody holds the lock."""
+    until = time.monotonic() + FREE_S
+    while holder(folder) is not None and time.monotonic() < until:
+        time.sleep(_POLL_S)
 
 
 def wake(now: Holder) -> bool:

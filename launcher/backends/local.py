@@ -37,6 +37,8 @@ class LocalBackend:
         folder = self._folder(plan.run)
         created = self._create(folder, plan)
         known = self._record(folder)
+        if known.state.terminal:
+            supervisor.wait_free(folder)  # it has written the end of the run, and ends itself
         now = supervisor.holder(folder)
         if now is not None:
             resumed = resume and supervisor.wake(now)

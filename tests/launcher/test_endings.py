@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from launcher import endings
+from launcher import endings, rank
 from launcher.endings import RankFailure
 from launcher.process_tree import Process
 from launcher.stage_processes import Member
@@ -87,11 +89,32 @@ def test_bad_input_is_42_and_never_retried() -> None:
         assert (ending.exit_code, ending.reason, ending.retry) == (42, "ConfigurationError", False)
 
 
+def test_ranks_that_fail_for_want_of_a_stopped_one_are_not_to_blame() -> None:
+    stopped = Member("rank_1", replace(PROCESS, state="T"))
+
+    ending = endings.first_failure([member("rank_0", 5.0, 1), stopped, member("msrun")], [said(0, 4.9)])
+
+    assert ending is not None
+    assert (ending.reason, ending.rank, ending.retry) == ("RankHung", 1, True)
+    assert endings.first_failure([member("rank_0"), stopped, member("msrun")], []) is None
+
+
 def test_an_msrun_that_fails_before_any_rank_has_begun_could_not_start() -> None:
     ending = endings.first_failure([member("msrun", 5.0, 1)], [])
 
     assert ending is not None
     assert (ending.reason, ending.culprit, ending.exit_code) == ("StartFailed", "msrun", 1)
+
+
+def test_a_full_storage_is_told_from_other_failures_to_start() -> None:
+    full = endings.not_started(OSError(errno.ENOSPC, "No space left on device", "/runs/demo"))
+    other = endings.not_started(OSError(errno.EAGAIN, "Resource temporarily unavailable"))
+    no_log = endings.first_failure([member("rank_0", 5.0, rank.NO_LOG_EXIT)], [])
+
+    assert (full.reason, full.retry, full.message) == ("StorageFull", False, "/runs/demo: No space left on device")
+    assert (other.reason, other.retry) == ("StartFailed", True)
+    assert no_log is not None
+    assert (no_log.reason, no_log.retry) == ("StorageFull", False)
 
 
 def test_one_process_alone_is_called_the_program() -> None:

@@ -51,6 +51,12 @@ def test_a_program_that_is_not_there_is_127_with_one_line(tmp_path: Path) -> Non
     assert "cannot start /no/such/program: No such file" in (tmp_path / "rank_0.log").read_text()
 
 
+def test_logs_that_cannot_be_written_are_told_on_stderr(tmp_path: Path) -> None:
+    (tmp_path / "rank_0.log").mkdir()
+
+    assert become(tmp_path, "python", "-c", "print('never')", RANK_ID="0") == rank.NO_LOG_EXIT
+
+
 def test_nothing_is_started_where_the_pod_is_gone_already(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -89,10 +89,10 @@ def main() -> None:
             loss = training(images, labels)
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(training.parameters(), 5.0)
-            if not (math.isfinite(float(loss)) and math.isfinite(float(norm))):
+            if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
                 raise SystemExit("the loss is not finite")
             optimiser.step()
-        print(json.dumps({"seconds": (time.perf_counter() - began) / int(line), "loss": float(loss)}), flush=True)
+        print(json.dumps({"seconds": (time.perf_counter() - began) / int(line), "loss": loss.item()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from runfolder import atomic, strict_yaml
-from sphereface import caffe_file, checkpoint, torch_file
+from sphereface import checkpoint
 from sphereface.errors import CheckpointError, UnsupportedError
+from sphereface.formats import caffe_file, torch_file
 
 Weights = dict[str, npt.NDArray[np.float32]]
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sphereface import align, prefetch
+from sphereface import align
+from sphereface.data import prefetch
 from sphereface.errors import DataError
 
 Array = npt.NDArray[np.float32]

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from runfolder import atomic, layout
-from sphereface import align, checkpoint, onnx_file, stage, status
+from sphereface import align, checkpoint, stage, status
 from sphereface.checkpoint import Checkpoint
 from sphereface.config import Config
 from sphereface.errors import CheckpointError, ConfigError, SpherefaceError, UnsupportedError
+from sphereface.formats import onnx_file
 from sphereface.lfw_file import LfwResult
 
 Array = npt.NDArray[np.float32]

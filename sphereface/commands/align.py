@@ -12,8 +12,8 @@ from sphereface import config as configuration
 from sphereface.errors import DataError, StorageError
 
 if TYPE_CHECKING:
-    from sphereface.bad_images import BadImages
-    from sphereface.landmark_list import LandmarkList
+    from sphereface.data.bad_images import BadImages
+    from sphereface.data.landmark_list import LandmarkList
 
 _KEYS = ("train_img_dir", "data_workers", "max_bad_images")
 
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from sphereface import landmark_list
-    from sphereface.bad_images import BadImages
+    from sphereface.data import landmark_list
+    from sphereface.data.bad_images import BadImages
 
     config, folder = configuration.from_arguments(arguments), arguments.folder
     root = Path(config.train_img_dir)
@@ -56,7 +56,7 @@ def _write(listed: LandmarkList, root: Path, targets: list[str], folder: Path, b
     Returns the number of persons.
     """
     from sphereface import align
-    from sphereface.bad_images import readable
+    from sphereface.data.bad_images import readable
 
     def encoded(index: int) -> bytes:
         path = root / listed.paths[index]

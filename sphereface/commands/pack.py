@@ -13,8 +13,8 @@ from sphereface.errors import DataError, StorageError
 
 if TYPE_CHECKING:
     from sphereface.align import Image
-    from sphereface.bad_images import BadImages
-    from sphereface.faces import FaceSet
+    from sphereface.data.bad_images import BadImages
+    from sphereface.data.faces import FaceSet
 
 _KEYS = ("train_data_dir", "train_img_dir", "num_classes", "drop_lfw_overlap", "data_workers", "max_bad_images")
 
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from sphereface import faces, packed
-    from sphereface.bad_images import BadImages
+    from sphereface.data import faces, packed
+    from sphereface.data.bad_images import BadImages
 
     config, file = configuration.from_arguments(arguments), arguments.packed_file
     if file.exists() and not (file.is_file() and packed.is_packed(file)):
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _labelled(training: FaceSet, bad: BadImages, workers: int) -> Iterator[tuple[Image, int]]:
-    from sphereface.bad_images import readable
+    from sphereface.data.bad_images import readable
 
     every = max(1000, len(training) // 20)
     for index, canvas in readable(len(training), training.crop, bad, workers):

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sphereface import checkpoint, cli, convert, torch_file, wire
+from sphereface import checkpoint, cli, convert
 from sphereface.errors import CheckpointError, UnsupportedError
+from sphereface.formats import torch_file, wire
 from sphereface.model import initial_values
 
 Weights = dict[str, npt.NDArray[np.float32]]

@@ -8,7 +8,7 @@ import pytest
 
 from sphereface import cli
 from sphereface.config import Config
-from sphereface.faces import open_training
+from sphereface.data.faces import open_training
 
 Make = Callable[..., Any]
 

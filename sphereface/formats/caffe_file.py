@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sphereface import wire
 from sphereface.errors import CheckpointError
+from sphereface.formats import wire
 
 Array = npt.NDArray[np.float32]
 

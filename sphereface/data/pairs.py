@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from sphereface import landmark_list
 from sphereface.config import Config
+from sphereface.data import landmark_list
 from sphereface.errors import DataError
 
 

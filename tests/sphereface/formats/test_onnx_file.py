@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from sphereface import onnx_file
+from sphereface.formats import onnx_file
 
 Array = npt.NDArray[Any]
 SIZE = (32, 16)

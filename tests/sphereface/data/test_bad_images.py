@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sphereface.bad_images import BadImages, readable
+from sphereface.data.bad_images import BadImages, readable
 from sphereface.errors import DataError
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sphereface import prefetch
+from sphereface.data import prefetch
 
 
 def threads() -> list[threading.Thread]:

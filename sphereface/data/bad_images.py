@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from sphereface import prefetch
+from sphereface.data import prefetch
 from sphereface.errors import DataError
 
 Made = TypeVar("Made")

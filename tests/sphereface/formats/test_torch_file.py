@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sphereface import torch_file
 from sphereface.errors import CheckpointError
+from sphereface.formats import torch_file
 
 MAGIC = 0x1950A86A20F9469CFC6C
 

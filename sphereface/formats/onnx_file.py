@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sphereface import wire
+from sphereface.formats import wire
 
 Array = npt.NDArray[np.float32]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sphereface import caffe_file, wire
 from sphereface.errors import CheckpointError
+from sphereface.formats import caffe_file, wire
 
 VALUES = np.arange(6, dtype="<f4")
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sphereface import align, packed
+from sphereface import align
 from sphereface.config import Config
-from sphereface.data import Batches
+from sphereface.data import Batches, packed
+from sphereface.data.faces import FaceSet, open_training
 from sphereface.errors import DataError
-from sphereface.faces import FaceSet, open_training
 
 Make = Callable[..., Any]
 

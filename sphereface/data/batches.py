@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sphereface import prefetch, sampling
 from sphereface.align import HEIGHT, WIDTH
-from sphereface.bad_images import BadImages
 from sphereface.config import Config
+from sphereface.data import prefetch, sampling
+from sphereface.data.bad_images import BadImages
+from sphereface.data.faces import FaceSet
 from sphereface.errors import DataError
-from sphereface.faces import FaceSet
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sphereface import sampling
-from sphereface.batches import Batch, Batches
 from sphereface.config import Config
+from sphereface.data import sampling
+from sphereface.data.batches import Batch, Batches
+from sphereface.data.faces import FaceSet
 from sphereface.errors import DataError
-from sphereface.faces import FaceSet
 
 N = 50
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sphereface.config import Config
+from sphereface.data.pairs import read_pairs
 from sphereface.errors import DataError
-from sphereface.pairs import read_pairs
 
 PAIRS = "1 1\nAnn 1 2\nAnn 1 Bob 1\n"
 

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sphereface import align, landmark_list, packed
+from sphereface import align
 from sphereface.config import Config
+from sphereface.data import landmark_list, packed
 from sphereface.errors import DataError
 
 LFW_OVERLAP = frozenset({"0166921", "1056413", "1193098"})

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sphereface import landmark_list
+from sphereface.data import landmark_list
 from sphereface.errors import DataError
 
 POINTS = "1 2 3 4 5 6 7 8 9 10.5"

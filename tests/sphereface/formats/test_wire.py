@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sphereface import wire
+from sphereface.formats import wire
 
 
 def test_the_examples_of_the_specification() -> None:

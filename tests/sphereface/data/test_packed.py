@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sphereface import packed
+from sphereface.data import packed
 from sphereface.errors import DataError
 
 CANVASES = np.random.default_rng(0).integers(0, 256, (5, 116, 100, 3), np.uint8)

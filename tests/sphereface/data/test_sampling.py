@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sphereface import align, sampling
+from sphereface import align
+from sphereface.data import sampling
 
 N = 20_000
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from launcher.errors import UsageError
-from launcher.names import ENV_BACKEND, ENV_STORAGE
-
-BACKENDS = ("kubernetes", "local")
+from launcher.names import BACKENDS, ENV_BACKEND, ENV_STORAGE
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,10 +8,8 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from launcher.arguments import Parser
 
-
-def complete(make_parser: Callable[..., Parser]) -> None:
+def complete(make_parser: Callable[..., argparse.ArgumentParser]) -> None:
     """Answers the shell and ends the process."""
     import argcomplete
 

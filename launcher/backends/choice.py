@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.arguments import BACKENDS
 from launcher.backends import Backend
 from launcher.errors import BackendError, UsageError
-from launcher.names import ENV_BACKEND
+from launcher.names import BACKENDS, ENV_BACKEND
 from runfolder.strict_yaml import did_you_mean
 
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")

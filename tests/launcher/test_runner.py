@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from launcher import record, runner
+from launcher import record
 from launcher.facts import Attempt
 from launcher.record import RunRecord
 from launcher.runner import Runner
@@ -273,9 +275,11 @@ def test_a_storage_that_refuses_ends_the_run_with_its_reason_and_stops_what_runs
     assert "cannot write here" in world.record.message
 
 
-def test_main_refuses_a_folder_without_a_run_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = runner.main(["--folder", str(tmp_path)])
+def test_main_refuses_a_folder_without_a_run_in_one_line(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "launcher.runner", "--folder", str(tmp_path)]
 
-    assert code == 3
-    assert capsys.readouterr().err.startswith("error: no run")
-    assert (tmp_path / layout.SUPERVISOR_LOCK).exists()
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: no run")
+    assert done.stderr.count("\n") == 1

@@ -23,7 +23,7 @@ from launcher.states import State
 from runfolder import layout
 from tests.launcher.standin import left_over, reap, run_path, stage, stand_in_plan, steps_done, use_stand_in_msrun
 
-ROUNDS = int(os.environ.get("LAUNCHER_CHAOS_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("LAUNCHER_CHAOS_ROUNDS", "3"))
 SEED = 20171
 STRIKES = 2  # a round, before the run may go on in peace
 STEPS = 24

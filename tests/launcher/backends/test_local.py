@@ -119,7 +119,7 @@ def test_another_plan_under_the_same_name_is_refused_with_the_keys_that_differ(
 
 
 def test_cancel_saves_a_checkpoint_and_resume_goes_on_from_it(backend: LocalBackend, tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, "--steps", "60", "--save_every", "1000", "--step_s", "0.1")
+    plan = plan_of(tmp_path, "--steps", "25", "--save_every", "1000", "--step_s", "0.1")
     backend.submit(plan)
     working(tmp_path)
 
@@ -133,11 +133,11 @@ def test_cancel_saves_a_checkpoint_and_resume_goes_on_from_it(backend: LocalBack
     assert backend.submit(plan).outcome == "unchanged"
     assert backend.submit(plan, resume=True).outcome == "resumed"
     assert ended(backend).state is State.SUCCEEDED
-    assert [step for _, step in steps_done(run_path(tmp_path))] == list(range(60))
+    assert [step for _, step in steps_done(run_path(tmp_path))] == list(range(25))
 
 
 def test_a_killed_supervisor_takes_its_stage_along_and_submit_goes_on(backend: LocalBackend, tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, "--steps", "40", "--step_s", "0.1")
+    plan = plan_of(tmp_path, "--steps", "20", "--step_s", "0.1")
     backend.submit(plan)
     working(tmp_path)
 
@@ -149,7 +149,7 @@ def test_a_killed_supervisor_takes_its_stage_along_and_submit_goes_on(backend: L
     assert backend.submit(plan).outcome == "resumed"
     run = ended(backend)
     assert run.state is State.SUCCEEDED
-    assert [step for _, step in steps_done(run_path(tmp_path))] == list(range(40))
+    assert [step for _, step in steps_done(run_path(tmp_path))] == list(range(20))
     assert record.stage_facts(run_path(tmp_path), plan)["train"].attempts[0].reason in ("Terminated", "SupervisorLost")
 
 
@@ -180,7 +180,7 @@ def test_delete_stops_a_run_and_removes_only_that(backend: LocalBackend, tmp_pat
 
 
 def test_a_killed_pod_is_retried_by_its_supervisor(backend: LocalBackend, tmp_path: Path) -> None:
-    backend.submit(plan_of(tmp_path, "--steps", "40", "--step_s", "0.1"))
+    backend.submit(plan_of(tmp_path, "--steps", "20", "--step_s", "0.1"))
     working(tmp_path)
     attempt = record.read_attempt(run_path(tmp_path) / "train", 1)
     assert attempt is not None
@@ -196,7 +196,7 @@ def test_a_killed_pod_is_retried_by_its_supervisor(backend: LocalBackend, tmp_pa
 
 def test_a_stopped_pod_is_killed_and_retried(backend: LocalBackend, tmp_path: Path) -> None:
     folder = run_path(tmp_path)
-    quick = stage(folder, "train", "--steps", "40", "--step_s", "0.1", policy=replace(FAST, heartbeat_s=1.5))
+    quick = stage(folder, "train", "--steps", "20", "--step_s", "0.1", policy=replace(FAST, heartbeat_s=1.5))
     backend.submit(stand_in_plan(tmp_path, quick))
     working(tmp_path)
     attempt = record.read_attempt(folder / "train", 1)
@@ -238,8 +238,9 @@ def test_a_run_survives_the_end_of_its_terminal(backend: LocalBackend, tmp_path:
     """The terminal's end is SIGHUP to the whole process group and session of whoever submitted."""
     plan_of_it = f"plan_of(Path({str(tmp_path)!r}), '--steps', '20', '--step_s', '0.1')"
     code = (
-        "import time; from pathlib import Path; from launcher.backends.local import LocalBackend\n"
+        "import signal, time; from pathlib import Path; from launcher.backends.local import LocalBackend\n"
         "from tests.launcher.backends.test_local import plan_of\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         f"LocalBackend(Path({str(tmp_path)!r})).submit({plan_of_it}); print('submitted', flush=True); time.sleep(600)\n"
     )
     shell = subprocess.Popen(

@@ -21,20 +21,25 @@ def photograph(sitter: Sitter, view: View) -> bytes:
     rng = np.random.default_rng([view.seed, 1])
     canvas = paint(sitter, view)
     map_u, map_v = seen_points(sitter.height, view)
-    lit = canvas.pixels * _light(sitter.normals, view)[:, :, None]
-    face = cv2.remap(lit, map_u, map_v, cv2.INTER_LINEAR)
-    cover = cv2.remap(canvas.cover, map_u, map_v, cv2.INTER_LINEAR)[:, :, None]
-    picture = _background(rng, view) * (1 - cover) + face
+    face = cv2.remap(canvas.pixels, map_u, map_v, cv2.INTER_LINEAR)
+    layers = cv2.merge([_light(sitter.normals, view), 1 - canvas.cover])
+    light, open_ = cv2.split(cv2.remap(layers, map_u, map_v, cv2.INTER_LINEAR, borderValue=(1, 1)))
+    picture = _times(face, light) + _times(_background(rng, view), open_)
     done, data = cv2.imencode(".jpg", _develop(picture, view, rng), [cv2.IMWRITE_JPEG_QUALITY, view.quality])
     if not done:
         raise RuntimeError("cv2 could not encode a JPEG")
     return bytes(data)
 
 
+def _times(picture: Any, factors: Any) -> Any:
+    """Pixels (H, W, 3) times factors (H, W); several times as fast as broadcasting."""
+    return cv2.multiply(picture, cv2.merge((factors, factors, factors)))
+
+
 def seen_points(height: Pixels, view: View) -> tuple[Any, Any]:
     """Canvas x and y (SIDE, SIDE) float32 that each pixel of the picture shows: the inverse of `to_image`."""
-    rows, columns = np.mgrid[:SIDE, :SIDE].astype(np.float32)
-    x0, y0 = columns - view.centre[0], rows - view.centre[1]
+    pixel = np.arange(SIDE, dtype=np.float32)
+    x0, y0 = pixel[None, :] - np.float32(view.centre[0]), pixel[:, None] - np.float32(view.centre[1])
     cos, sin = np.cos(view.roll) / view.scale, np.sin(view.roll) / view.scale
     x, y = np.float32(cos) * x0 + np.float32(sin) * y0, np.float32(cos) * y0 - np.float32(sin) * x0
     tilted, turned = np.float32(1 / np.cos(view.pitch)), np.float32(1 / np.cos(view.yaw))
@@ -73,10 +78,9 @@ def _develop(picture: Any, view: View, rng: np.random.Generator) -> Any:
     """Exposure, colour, sharpness and noise; uint8 (SIDE, SIDE, 3)."""
     if view.blur > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), view.blur)
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[:, :, None]
-    picture = grey + np.float32(view.saturation) * (picture - grey)
-    tint = np.array(view.tint, np.float32) if view.saturation > 0 else np.float32(1)
-    picture = np.clip(picture * (tint * np.float32(view.gain / 255)), 0, 1)
-    picture = cv2.pow(picture, view.gamma) * 255
-    picture += np.float32(view.noise) * rng.standard_normal((SIDE, SIDE, 1), np.float32)
+    mix = np.full((3, 3), 1 - view.saturation) * (0.114, 0.587, 0.299) + np.eye(3) * view.saturation
+    tint = np.array(view.tint if view.saturation > 0 else (1.0, 1.0, 1.0)) * view.gain / 255
+    picture = np.clip(cv2.transform(picture, mix * tint[:, None]), 0, 1)
+    noise = np.float32(view.noise) * rng.standard_normal((SIDE, SIDE), np.float32)
+    picture = cv2.pow(picture, view.gamma) * 255 + cv2.merge((noise, noise, noise))
     return np.clip(picture + 0.5, 0, 255).astype(np.uint8)

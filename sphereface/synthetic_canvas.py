@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import cv2
@@ -71,7 +73,7 @@ class Canvas:
         part = np.s_[corner[1] : corner[1] + mask.shape[0], corner[0] : corner[0] + mask.shape[1]]
         pixels, cover = self.pixels[part], self.cover[part]
         change = (ink[part] if isinstance(ink, np.ndarray) else np.array(ink, np.float32)) - pixels
-        change *= share[:, :, None]
+        change *= cv2.merge((share, share, share))
         pixels += change
         cover += share * (1 - cover)
 
@@ -92,10 +94,24 @@ def _mask(points: Sequence[Any], margin: float) -> tuple[Any, Any]:
     return mask, np.array((left << BITS, top << BITS), np.int32)
 
 
-def ellipse(u: float, v: float, wide: float, high: float, tilt: float = 0.0, points: int = 24) -> Array:
+def joined(u: Array, v: Array) -> Array:
+    """Points (K, 2) of their coordinates (K,)."""
+    points = np.empty((len(u), 2))
+    points[:, 0], points[:, 1] = u, v
+    return points
+
+
+def ellipse(u: float, v: float, wide: float, high: float, tilt: float = 0.0) -> Array:
+    """A closed polygon about (u, v) with half axes `wide` and `high`, turned clockwise by `tilt`."""
+    cos, sin = _circle()
+    x, y = wide * cos, high * sin
+    return joined(u + x * math.cos(tilt) - y * math.sin(tilt), v + x * math.sin(tilt) + y * math.cos(tilt))
+
+
+@cache
+def _circle(points: int = 20) -> tuple[Array, Array]:
     angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    x, y = wide * np.cos(angle), high * np.sin(angle)
-    return np.stack([u + x * np.cos(tilt) - y * np.sin(tilt), v + x * np.sin(tilt) + y * np.cos(tilt)], axis=1)
+    return np.cos(angle), np.sin(angle)
 
 
 def shade(colour: Colour, factor: float) -> Colour:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sphereface.synthetic_canvas import Canvas, Pixels, ellipse, mix, shade
+from sphereface.synthetic_canvas import Canvas, Pixels, ellipse, joined, mix, shade
 from sphereface.synthetic_geometry import Array, smooth_closed
 from sphereface.synthetic_person import Colour, Person
 from sphereface.synthetic_sitter import Sitter
@@ -58,12 +58,12 @@ def _eyes(canvas: Canvas, person: Person, view: View) -> None:
         """A lid of each eye: an arc from the inner corner to the outer one, tilted."""
         along = t * person.eye_width * stretch
         rise = height * arc - person.eye_tilt * along
-        return [np.stack([u + np.sign(u) * along, v + rise], 1) for u, v in centres]
+        return [joined(u + np.sign(u) * along, v + rise) for u, v in centres]
 
     def rounds(radius: float, shift: float = 0.0) -> list[Array]:
         """A disc in each eye, where it looks."""
         look = (view.gaze[0] * 0.4 * person.eye_width + shift, (view.gaze[1] * 0.4 - 0.15) * high + shift)
-        return [ellipse(u + look[0], v + look[1], radius, radius, points=16) for u, v in centres]
+        return [ellipse(u + look[0], v + look[1], radius, radius) for u, v in centres]
 
     skin, radius = person.skin, person.iris_radius
     canvas.line(shade(skin, 0.66), 0.03, *curves(0.17), opacity=0.2 + 0.5 * person.age, soft=0.025)
@@ -90,7 +90,7 @@ def _brows(canvas: Canvas, person: Person, view: View, ink: Pixels) -> None:
     brows = []
     for (u, v), lower in zip(eye_centres(person), (0.0, person.skew[1]), strict=True):
         at, middle = u + np.sign(u) * along, v + lower + rise
-        brows.append(np.concatenate([np.stack([at, middle - thick], 1), np.stack([at, middle + thick], 1)[::-1]]))
+        brows.append(np.concatenate([joined(at, middle - thick), joined(at, middle + thick)[::-1]]))
     canvas.fill(ink, *brows, opacity=person.brow_density, soft=0.012)
 
 
@@ -108,7 +108,7 @@ def _mouth(canvas: Canvas, person: Person, view: View) -> None:
     lips = person.lips if not person.lipstick else mix(person.lips, (60, 40, 180), 0.75 * person.lipstick)
 
     def band(top: Array, low: Array) -> Array:
-        return np.concatenate([np.stack([u, top], 1), np.stack([u, low], 1)[::-1]])
+        return np.concatenate([joined(u, top), joined(u, low)[::-1]])
 
     canvas.fill(shade(lips, 0.88), band(outer_top, inner_top + 0.01), opacity=0.95, soft=0.008)
     canvas.fill(lips, band(inner_low - 0.01, outer_low), opacity=0.95, soft=0.008)
@@ -116,7 +116,7 @@ def _mouth(canvas: Canvas, person: Person, view: View) -> None:
         inside = band(inner_top, inner_low)
         canvas.fill((30, 22, 52), inside)
         canvas.fill(WHITE, band(inner_top, inner_top + 0.45 * gap * arc), opacity=0.95, clip=[inside])
-    canvas.line(shade(lips, 0.35), 0.025, np.stack([u, inner_top], 1), opacity=0.8)
+    canvas.line(shade(lips, 0.35), 0.025, joined(u, inner_top), opacity=0.8)
     below = ellipse(person.skew[3], float(outer_low[8]) + 0.05, 0.5 * person.mouth_width, 0.03)
     canvas.fill(shade(person.skin, 0.6), below, opacity=0.35, soft=0.03)
 
@@ -163,7 +163,7 @@ def _glasses(canvas: Canvas, person: Person, lens: float) -> None:
     x = 0.31 * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power
     y = (0.2 + 0.08 * round_) * np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power
     centres = eye_centres(person)
-    rims = [np.stack([u + x, v + 0.04 + y], 1) for u, v in centres]
+    rims = [joined(u + x, v + 0.04 + y) for u, v in centres]
     sides = [[(u + np.sign(u) * 0.31, v), (np.sign(u), v - 0.03)] for u, v in centres]
     gap = person.eye_u - 0.31
     bridge = [(-gap, person.eye_v), (0, person.eye_v - 0.03), (gap, person.eye_v)]

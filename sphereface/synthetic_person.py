@@ -7,6 +7,7 @@ Lengths are in units of half the head's width, in the plane of the face: u to th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -132,6 +133,23 @@ class Person:
     """Seed of the skin's and the hair's fine pattern."""
 
 
+HEAD_AND_EYES: dict[str, tuple[float, float]] = {
+    "skull_top": (-1.36, -1.12), "temple_width": (0.88, 0.98), "chin_width": (0.36, 0.6), "chin": (1.16, 1.5),
+    "eye_u": (0.37, 0.49), "eye_v": (-0.2, -0.06), "eye_width": (0.15, 0.215), "eye_height": (0.055, 0.115),
+    "eye_tilt": (-0.22, 0.26),
+}  # fmt: skip
+"""Ranges of parameters that vary evenly; that of chin_width is a share of the jaw's width."""
+LIDS_TO_EARS: dict[str, tuple[float, float]] = {
+    "socket": (0, 1), "iris_radius": (0.07, 0.095), "brow_gap": (0.17, 0.32), "brow_length": (0.19, 0.29),
+    "brow_thickness": (0.022, 0.085), "brow_arch": (0.0, 0.1), "brow_tilt": (-0.1, 0.24), "brow_density": (0.55, 1),
+    "nose_tip": (0.26, 0.52), "nose_width": (0.13, 0.27), "nose_bridge": (0.07, 0.13), "nose_height": (0.2, 0.42),
+    "nose_hook": (-0.05, 0.06), "mouth_v": (0.72, 0.9), "mouth_width": (0.22, 0.4), "upper_lip": (0.025, 0.1),
+    "lower_lip": (0.04, 0.13), "bow": (0.0, 0.9), "mouth_droop": (-0.05, 0.06), "cheekbone": (0, 1),
+    "ear": (0.5, 1.2),
+}  # fmt: skip
+"""More such ranges, drawn after the fold of the lid."""
+
+
 def sample_person(rng: np.random.Generator) -> Person:
     """A new person; every part varies independently but for a few that go together (beard and cut, skin and hair)."""
 
@@ -150,46 +168,24 @@ def sample_person(rng: np.random.Generator) -> Person:
     cheek = between(0.84, 1.0)
     jaw = cheek * between(0.76, 0.95)
     skin = _jitter(rng, _blend(SKIN, tone * (len(SKIN) - 1)), 7)
+    hair = _sample_hair(rng, tone, age)
+    iris = _jitter(rng, IRIS[int(rng.integers(0, 2 if tone > 0.55 else len(IRIS)))], 10)
+    lips = _jitter(rng, (0.62 * skin[0], 0.6 * skin[1], 0.86 * skin[2]), 8)
+    hair_cut = _vary_cut(rng, CUTS[cut])
+    head = _evenly(rng, HEAD_AND_EYES)
+    head["chin_width"] *= jaw
     return Person(
         skin=skin,
-        hair=_sample_hair(rng, tone, age),
-        iris=_jitter(rng, IRIS[int(rng.integers(0, 2 if tone > 0.55 else len(IRIS)))], 10),
-        lips=_jitter(rng, (0.62 * skin[0], 0.6 * skin[1], 0.86 * skin[2]), 8),
+        hair=hair,
+        iris=iris,
+        lips=lips,
         cut=cut,
-        hair_cut=_vary_cut(rng, CUTS[cut]),
-        skull_top=between(-1.36, -1.12),
-        temple_width=between(0.88, 0.98),
+        hair_cut=hair_cut,
         cheek_width=cheek,
         jaw_width=jaw,
-        chin_width=jaw * between(0.36, 0.6),
-        chin=between(1.16, 1.5),
-        eye_u=between(0.37, 0.49),
-        eye_v=between(-0.2, -0.06),
-        eye_width=between(0.15, 0.215),
-        eye_height=between(0.055, 0.115),
-        eye_tilt=between(-0.22, 0.26),
+        **head,
         lid_fold=some(0.75),
-        socket=between(0, 1),
-        iris_radius=between(0.07, 0.095),
-        brow_gap=between(0.17, 0.32),
-        brow_length=between(0.19, 0.29),
-        brow_thickness=between(0.022, 0.085),
-        brow_arch=between(0.0, 0.1),
-        brow_tilt=between(-0.1, 0.24),
-        brow_density=between(0.55, 1),
-        nose_tip=between(0.26, 0.52),
-        nose_width=between(0.13, 0.27),
-        nose_bridge=between(0.07, 0.13),
-        nose_height=between(0.2, 0.42),
-        nose_hook=between(-0.05, 0.06),
-        mouth_v=between(0.72, 0.9),
-        mouth_width=between(0.22, 0.4),
-        upper_lip=between(0.025, 0.1),
-        lower_lip=between(0.04, 0.13),
-        bow=between(0.0, 0.9),
-        mouth_droop=between(-0.05, 0.06),
-        cheekbone=between(0, 1),
-        ear=between(0.5, 1.2),
+        **_evenly(rng, LIDS_TO_EARS),
         age=age,
         blush=between(0, 1),
         lipstick=0.0 if bearded else some(0.4),
@@ -204,6 +200,10 @@ def sample_person(rng: np.random.Generator) -> Person:
         skew=(between(-0.03, 0.03), between(-0.04, 0.04), between(-0.04, 0.04), between(-0.04, 0.04)),
         texture_seed=int(rng.integers(0, 2**31)),
     )  # fmt: skip
+
+
+def _evenly(rng: np.random.Generator, ranges: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    return {name: float(rng.uniform(low, high)) for name, (low, high) in ranges.items()}
 
 
 def _sample_hair(rng: np.random.Generator, tone: float, age: float) -> Colour:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sphereface.synthetic_canvas import DENSITY, ORIGIN, SHAPE, Canvas, Pixels, ellipse, shade
+from sphereface.synthetic_canvas import DENSITY, ORIGIN, SHAPE, Canvas, Pixels, ellipse, joined, shade
 from sphereface.synthetic_geometry import Array, contour, smooth_closed, surface
 from sphereface.synthetic_person import Colour, Person
 from sphereface.synthetic_view import eye_centres
@@ -87,26 +87,26 @@ def _neck_and_ears(canvas: Canvas, person: Person) -> None:
     canvas.fill(shade(skin, 0.55), contour(person) + np.array((0, 0.16)), opacity=0.55, soft=0.07, clip=[neck])
     at = 0.96 + 0.06 * ear
     canvas.fill(shade(skin, 0.93), *(ellipse(s * at, 0.1, 0.11 * ear + 0.03, 0.27 * ear, 0.2 * s) for s in SIDES))
-    shells = (ellipse(s * at, 0.06, 0.05 * ear, 0.17 * ear, 0.2 * s)[4:22] for s in SIDES)
+    shells = (ellipse(s * at, 0.06, 0.05 * ear, 0.17 * ear, 0.2 * s)[3:18] for s in SIDES)
     canvas.line(shade(skin, 0.66), 0.03, *shells, opacity=0.7, soft=0.01)
 
 
 def _skin(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
     """The head's skin: blotches, freckles, moles, the lines of age."""
     outline = contour(person)
-    coarse = cv2.resize(rng.normal(0, 1, (14, 13, 3)), SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
-    fine = cv2.GaussianBlur(rng.normal(0, 1, SHAPE), (0, 0), 0.8)[:, :, None]
-    pattern = 1 + 0.022 * coarse + (0.015 + 0.025 * person.age) * fine
-    canvas.fill(np.asarray(np.array(person.skin) * pattern, np.float32), outline)
+    coarse = cv2.resize(rng.standard_normal((14, 13, 3), np.float32), SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+    fine = cv2.GaussianBlur(rng.standard_normal(SHAPE, np.float32), (0, 0), 0.8)[:, :, None]
+    pattern = 1 + 0.022 * coarse + np.float32(0.015 + 0.025 * person.age) * fine
+    canvas.fill(np.array(person.skin, np.float32) * pattern, outline)
     freckle: Colour = (0.5 * person.skin[0], 0.62 * person.skin[1], 0.78 * person.skin[2])
     for _ in range(int(110 * person.freckles)):
         u, v = rng.normal(0, 0.42), rng.normal(0.18, 0.25)
-        dot = ellipse(u, v, rng.uniform(0.012, 0.028), rng.uniform(0.012, 0.028), points=6)
+        dot = ellipse(u, v, rng.uniform(0.012, 0.028), rng.uniform(0.012, 0.028))
         canvas.fill(freckle, dot, opacity=0.6, clip=[outline])
     for u, v, radius in person.marks:
         canvas.fill(shade(person.skin, 0.35), ellipse(u, v, radius, radius), opacity=0.9, clip=[outline])
     across = np.linspace(-0.45, 0.45, 9)
-    lines = (np.stack([across, -0.82 + 0.14 * row + 0.03 * np.cos(5 * across + row)], 1) for row in range(3))
+    lines = (joined(across, -0.82 + 0.14 * row + 0.03 * np.cos(5 * across + row)) for row in range(3))
     canvas.line(shade(person.skin, 0.62), 0.02, *lines, opacity=0.5 * max(0.0, person.age - 0.3), soft=0.012)
 
 
@@ -125,9 +125,7 @@ def _nose(canvas: Canvas, person: Person) -> None:
     nostrils = (ellipse(middle + s * 0.46 * wide, under, 0.24 * wide, 0.03, -0.3 * s) for s in SIDES)
     canvas.fill(shade(skin, 0.22), *nostrils, opacity=0.85, soft=0.008)
     arc = np.linspace(-0.5 * np.pi, 0.5 * np.pi, 9)
-    wings = (
-        np.stack([middle + s * wide * (0.72 + 0.3 * np.cos(arc)), tip + 0.04 + 0.1 * np.sin(arc)], 1) for s in SIDES
-    )
+    wings = (joined(middle + s * wide * (0.72 + 0.3 * np.cos(arc)), tip + 0.04 + 0.1 * np.sin(arc)) for s in SIDES)
     canvas.line(shade(skin, 0.5), 0.028, *wings, opacity=0.6, soft=0.012)
     flanks = ([(middle + s * person.nose_bridge, -0.1), (middle + s * 0.5 * wide, tip - 0.08)] for s in SIDES)
     canvas.line(shade(skin, 0.7), 0.05, *flanks, opacity=0.3, soft=0.03)

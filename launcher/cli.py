@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from launcher import __version__
-from launcher.arguments import Parser
+from launcher.terminal.arguments import Parser
 
 if TYPE_CHECKING:
-    from launcher.session import Session
+    from launcher.terminal.session import Session
 
 VERBS = {
     "submit": "start a run, or say how the run of that name stands",
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None, session: Session | None = None) -> i
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         if "_ARGCOMPLETE" in os.environ:
-            from launcher.completion import complete
+            from launcher.terminal.completion import complete
 
             complete(make_parser)
         parser = make_parser(*(word for word in words[:1] if word in VERBS))
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None, session: Session | None = None) -> i
         code = _run(parser, words, session)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        from launcher import failure
+        from launcher.terminal import failure
 
         return failure.report(error, traceback=bool(os.environ.get("LAUNCHER_TRACEBACK")))
     return code
@@ -70,6 +70,6 @@ def _run(parser: Parser, words: Sequence[str], session: Session | None) -> int:
     arguments = parser.parse_args(words)
     if arguments.verb is None:
         parser.error("a command is missing")
-    from launcher.session import Session
+    from launcher.terminal.session import Session
 
     return int(arguments.run_verb(arguments, session or Session()))

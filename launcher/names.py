@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-APP = "sphereface"
-MANAGER = "launcher"
-
 MAX_RUN_NAME = 40
 """A Kubernetes label holds 63 characters; a stage's pod adds `-evaluate-99-9-xxxxx`."""
 

@@ -17,15 +17,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import endings, marker, msrun, process_tree, progress, rank, rank_logs, record
-from launcher.endings import Ending
+from launcher import marker, progress, record
 from launcher.errors import CONFIGURATION_EXIT, LauncherError, StorageError, UsageError
 from launcher.facts import Attempt
-from launcher.hang import HangWatch, Seen
 from launcher.plan import Plan, Stage
-from launcher.pod_output import PodOutput
-from launcher.process_tree import Process
-from launcher.stage_processes import Member, StageProcesses
+from launcher.processes import endings, msrun, process_tree, rank, rank_logs
+from launcher.processes.endings import Ending
+from launcher.processes.hang import HangWatch, Seen
+from launcher.processes.pod_output import PodOutput
+from launcher.processes.process_tree import Process
+from launcher.processes.stage_processes import Member, StageProcesses
 from runfolder import layout
 
 TICK_S = 0.2

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import chain, record, states, supervisor
+from launcher import chain, record, states
+from launcher.backends import supervisor
 from launcher.errors import BackendError, LauncherError, StorageError
 from launcher.executor import Look, StageExecutor
 from launcher.facts import Attempt

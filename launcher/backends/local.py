@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import chain, names, profiles, progress, rank, record, supervisor
-from launcher.backends import LogLine, LogQuery, Submission, local_logs
+from launcher import chain, names, profiles, progress, record
+from launcher.backends import LogLine, LogQuery, Submission, local_logs, supervisor
 from launcher.errors import BackendError, LauncherError, NotFound, UsageError
 from launcher.plan import Plan
+from launcher.processes import rank
 from launcher.record import RunRecord, StageRecord
 from launcher.states import REASONS, State
 from launcher.status import Progress, RunStatus

@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from launcher import names, pod, process_tree, rank, supervisor
+from launcher import names, pod
+from launcher.backends import supervisor
 from launcher.errors import BackendError
 from launcher.executor import Look
 from launcher.plan import Stage
+from launcher.processes import process_tree, rank
 from runfolder import layout
 
 STOP_S = pod.STOP_GRACE_S + 10.0

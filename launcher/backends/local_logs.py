@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import pod_output, rank, rank_logs
 from launcher.backends import LogLine, LogQuery
 from launcher.errors import BackendError
-from launcher.rank_logs import LineTail
+from launcher.processes import pod_output, rank, rank_logs
+from launcher.processes.rank_logs import LineTail
 from launcher.states import REASONS, State
 from launcher.status import RunStatus
 from runfolder import layout

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from launcher import arguments as shared
-from launcher import lookup
 from launcher.backends import Backend
-from launcher.session import Session
+from launcher.terminal import arguments as shared
+from launcher.terminal import lookup
+from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from launcher import arguments as shared
-from launcher import completion
-from launcher.session import Session
+from launcher.terminal import arguments as shared
+from launcher.terminal import completion
+from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

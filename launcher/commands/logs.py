@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from launcher import arguments as shared
-from launcher import lookup, views
 from launcher.backends import LogQuery
-from launcher.session import Session
 from launcher.spec import STAGES
+from launcher.terminal import arguments as shared
+from launcher.terminal import lookup, views
+from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from launcher import arguments as shared
-from launcher import attend, lookup, record
-from launcher.session import Session
+from launcher import record
+from launcher.terminal import arguments as shared
+from launcher.terminal import attend, lookup
+from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,12 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-from launcher import arguments as shared
-from launcher import attend, request, spec_file
+from launcher import spec_file
 from launcher.backends import Backend, choice
 from launcher.errors import NotFound, SpecError
 from launcher.plan import Plan
-from launcher.session import Session
+from launcher.terminal import arguments as shared
+from launcher.terminal import attend, request
+from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from launcher import arguments as shared
-from launcher import follow, lookup, output
-from launcher.progress_display import Silent
-from launcher.session import Session
+from launcher.terminal import arguments as shared
+from launcher.terminal import follow, lookup, output
+from launcher.terminal.progress_display import Silent
+from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ from launcher import plan as plans
 from launcher.backends import Backend, LogLine, LogQuery, Submission
 from launcher.errors import Conflict, NotFound
 from launcher.plan import Plan
-from launcher.session import Session
 from launcher.states import State
 from launcher.status import Progress, RunStatus, StageStatus
+from launcher.terminal.session import Session
 from runfolder import atomic, layout
 
 SECONDS = {"train": 40.0, "evaluate": 3.0, "export": 2.0}

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from launcher import names, plan, process_tree, record
+from launcher import names, plan, record
 from launcher.plan import Plan, Stage
-from launcher.process_tree import Process
+from launcher.processes import process_tree
+from launcher.processes.process_tree import Process
 from launcher.spec import RunSpec, StagePolicy
 from runfolder import layout
 

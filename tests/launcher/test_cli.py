@@ -65,7 +65,8 @@ def test_help_imports_no_verb_and_nothing_heavy() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()
     assert "launcher.cli" in loaded
-    heavy = {"yaml", "dataclasses", "json", "kubernetes", "tqdm", "argcomplete", "launcher.plan", "launcher.session"}
+    heavy = {"yaml", "dataclasses", "json", "kubernetes", "tqdm", "argcomplete"}
+    heavy |= {"launcher.plan", "launcher.terminal.session"}
     assert not heavy & set(loaded)
     assert not [name for name in loaded if name.startswith("launcher.commands.")]
 

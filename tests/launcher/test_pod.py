@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher import marker, msrun, names, process_tree, rank, record
+from launcher import marker, names, record
 from launcher.facts import Attempt
+from launcher.processes import msrun, process_tree, rank
 from launcher.spec import StagePolicy
 from runfolder import layout
 from tests.launcher.standin import (
@@ -278,7 +279,7 @@ def test_a_port_that_is_taken_is_replaced(folder: Path, several: None, monkeypat
     """`StageProcesses` asks for a port each time it starts; the first answer is one that is in use."""
     with socket.socket() as taken:
         taken.bind((msrun.HOST, 0))
-        first = f"import launcher.msrun as m; ports = [{taken.getsockname()[1]}]; free = m.free_port\n"
+        first = f"import launcher.processes.msrun as m; ports = [{taken.getsockname()[1]}]; free = m.free_port\n"
         patch = first + "m.free_port = lambda: ports.pop() if ports else free()\n"
         code = f"{patch}import sys; from launcher.pod import main; sys.exit(main(sys.argv[1:]))"
         written(folder.parents[1], stage(folder, "train", "--steps", "2", processes=2))

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from launcher import marker, process_tree, rank, record, supervisor
+from launcher import marker, record
+from launcher.backends import supervisor
 from launcher.backends.local import LocalBackend
 from launcher.plan import Plan
+from launcher.processes import process_tree, rank
 from launcher.spec import StagePolicy
 from launcher.states import State
 from runfolder import layout

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher import record, supervisor
-from launcher.backends import Backend, LogQuery
+from launcher import record
+from launcher.backends import Backend, LogQuery, supervisor
 from launcher.backends.local import LocalBackend
 from launcher.errors import BackendError, Conflict, NotFound, UsageError
 from launcher.plan import Plan

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from launcher import plan, progress, rank, record, supervisor
+from launcher import plan, progress, record
+from launcher.backends import supervisor
 from launcher.backends.local import LocalBackend
+from launcher.processes import rank
 from launcher.spec import RunSpec, StagePolicy
 from launcher.states import State
 from runfolder import atomic, layout

@@ -1,0 +1,195 @@
+"""The processes of one attempt of a stage: starting them, seeing which of them live, and ending them all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from launcher import names
+from launcher.plan import Stage
+from launcher.processes import msrun, process_tree, rank, rank_logs
+from launcher.processes.process_tree import Process
+from runfolder import layout
+
+_INHERITED_ROLE = ("MS_ROLE", "MS_SCHED_HOST", "MS_SCHED_PORT", "MS_WORKER_NUM", "MS_NODE_ID", "RANK_ID", "RANK_SIZE")
+"""What would tell the first rank that it is one of somebody else's."""
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Member:
+    """One process of the stage: a rank, the scheduler or msrun, as it was last seen."""
+
+    name: str
+    process: Process
+    ended: float | None = None
+    """When its end was seen, in seconds since 1970."""
+    exit_code: int | None = None
+    """Negative: ended by that signal; None: it lives, or its parent took the code before it was seen."""
+
+    @property
+    def failed(self) -> bool:
+        return self.exit_code not in (None, 0)
+
+
+class StageProcesses:
+    """One attempt on this machine. Call `start`, then `look` again and again, then `stop` in every case."""
+
+    def __init__(self, stage: Stage, run_folder: Path, attempt: int) -> None:
+        folder = layout.stage_folder(run_folder, stage.name)
+        self.stage = stage
+        self.status = layout.status_folder(folder, attempt)
+        self.logs = folder / layout.LOGS
+        self.members: dict[str, Member] = {}
+        self._first: subprocess.Popen[bytes] | None = None
+        self.ranks = [rank.rank_name(number) for number in range(stage.processes)]
+        self._several = stage.processes > 1
+        self.names = [*self.ranks, *([rank.SCHEDULER, rank.MSRUN] if self._several else [])]
+        self._marker = {
+            names.ENV_RUN: run_folder.name,
+            names.ENV_FOLDER: str(run_folder),
+            names.ENV_STAGE: stage.name,
+            names.ENV_ATTEMPT: str(attempt),
+        }
+        self.offsets: dict[str, int] = {}
+        """Where the last start begins in each log."""
+
+    def log(self, name: str) -> Path:
+        return rank.log_file(self.logs, name)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Starts the stage's program with one more environment below the stage's own. Raises OSError."""
+        self.status.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for name in self.names:
+            rank.pid_file(self.status, name).unlink(missing_ok=True)
+        self.offsets = {name: rank_logs.size(self.log(name)) for name in self.names}
+        self.members.clear()
+        wrapper = ["-m", "launcher.processes.rank", str(os.getpid()), str(self.status), str(self.logs)]
+        argv = [*wrapper, *self.stage.argv]
+        if self._several:
+            start = msrun.command(
+                ["python", *argv],
+                processes=self.stage.processes,
+                port=msrun.free_port(),
+                log_dir=self.status / rank.MSRUN,
+            )
+            argv = [*wrapper, *start]
+        self._first = subprocess.Popen(
+            [sys.executable, *argv],
+            stdin=subprocess.DEVNULL,
+            env=self._environment(environment),
+            cwd=self.status,  # MindSpore leaves files where it runs
+        )
+        first = process_tree.read(self._first.pid) or Process(self._first.pid, 0, "X", 0.0, 0, 0)
+        name = rank.MSRUN if self._several else self.ranks[0]
+        self.members[name] = Member(name, first)
+
+    def look(self, now: float) -> list[Member]:
+        """All processes of the stage that were seen so far, living or ended."""
+        for name in self.names:
+            member = self.members.get(name) or self._find(name)
+            if member and member.ended is None:
+                self.members[name] = self._seen(member, now)
+        if self._several and any(self._is_untold(name) for name in self.ranks):
+            self._ask_msrun()
+        return list(self.members.values())
+
+    def lingers(self, now: float, limit_s: float) -> bool:
+        """Whether all ranks ended longer than `limit_s` ago, none of them badly, and msrun is still there."""
+        ranks = [self.members[name] for name in self.ranks if name in self.members]
+        ended = [member.ended for member in ranks if member.ended is not None and not member.failed]
+        return len(ended) == len(self.ranks) and now - max(ended) > limit_s
+
+    def first_exit(self) -> int | None:
+        """How the process that holds all the others (msrun, or the one rank) ended; None while it lives."""
+        return self._first.poll() if self._first else None
+
+    def cpu_s(self, member: Member, processes: Mapping[int, Process]) -> float:
+        """Processor seconds of a member and of all processes below it."""
+        below = process_tree.descendants(member.process.pid, processes)
+        return member.process.cpu_s + sum(process.cpu_s for process in below)
+
+    def stop(self, grace_s: float) -> list[Process]:
+        """Ends every process of the stage: SIGTERM to the ranks, after `grace_s` SIGKILL to all that is left.
+
+        Returns what could not be ended, normally nothing.
+        """
+        self.look(time.time())
+        # msrun kills all ranks as soon as one has ended, also the one that still saves its checkpoint: it has to wait.
+        process_tree.send(self._alive([rank.MSRUN]), signal.SIGSTOP)
+        process_tree.send(self._alive(self.ranks), signal.SIGTERM)
+        until = time.monotonic() + grace_s
+        while self._alive(self.ranks) and time.monotonic() < until:
+            time.sleep(_POLL_S)
+            self.look(time.time())
+        left = process_tree.end(self._left, grace_s=0.0)
+        if self._first:
+            self._first.wait()
+        return left
+
+    def _left(self) -> list[Process]:
+        """Whatever still lives of the stage: below this process, or with the stage's marker."""
+        below = process_tree.descendants(os.getpid(), process_tree.snapshot())
+        self._reap(below)
+        found = {process.pid: process for process in [*below, *process_tree.marked(self._marker)] if process.alive}
+        return list(found.values())
+
+    def _reap(self, below: Iterable[Process]) -> None:
+        first = self._first.pid if self._first else 0
+        for process in below:
+            if not process.alive and process.parent == os.getpid() and process.pid != first:
+                os.waitpid(process.pid, os.WNOHANG)
+
+    def _seen(self, member: Member, now: float) -> Member:
+        pid = member.process.pid
+        if self._first and pid == self._first.pid and (code := self._first.poll()) is not None:
+            return replace(member, ended=now, exit_code=code)
+        process = process_tree.read(pid)
+        if process is None or (member.process.birth and process.birth != member.process.birth):
+            return replace(member, ended=now)
+        if not process.alive:
+            code = os.waitstatus_to_exitcode(process.wait_status) if process.state == "Z" else None
+            return replace(member, process=process, ended=now, exit_code=code)
+        return replace(member, process=process)
+
+    def _is_untold(self, name: str) -> bool:
+        member = self.members.get(name)
+        return member is not None and member.ended is not None and member.exit_code is None
+
+    def _ask_msrun(self) -> None:
+        """msrun may have waited for a rank before its exit code was seen; it reports the codes that are not 0."""
+        log = rank_logs.LineTail(self.log(rank.MSRUN), self.offsets[rank.MSRUN])
+        told = msrun.worker_exits("\n".join(log.read(final=True)))
+        for name in self.ranks:
+            if self._is_untold(name) and self.members[name].process.pid in told:
+                self.members[name] = replace(self.members[name], exit_code=told[self.members[name].process.pid])
+
+    def _alive(self, wanted: Iterable[str]) -> list[Process]:
+        found = [self.members[name] for name in wanted if name in self.members]
+        return [member.process for member in found if member.ended is None]
+
+    def _find(self, name: str) -> Member | None:
+        pid = rank.read_pid(self.status, name)
+        if pid is None:
+            return None
+        process = process_tree.read(pid)
+        # Ended already, and waited for: its exit code is then for msrun to tell.
+        return Member(name, process or Process(pid, 0, "X", 0.0, 0, 0))
+
+    def _environment(self, environment: Mapping[str, str]) -> dict[str, str]:
+        own = {name: value for name, value in environment.items() if name not in _INHERITED_ROLE}
+        own |= {"PYTHONUNBUFFERED": "1", layout.STATUS_DIR_VARIABLE: str(self.status)}
+        if self._several:
+            own.setdefault("GLOG_v", "3")  # errors only: MindSpore's cluster warns several times a second
+        else:
+            own |= {"RANK_ID": "0", "RANK_SIZE": "1", "DEVICE_ID": own.get("DEVICE_ID", "0")}
+        # msrun starts the `python` that it finds on PATH.
+        own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
+        return {**own, **self.stage.env, **self._marker}

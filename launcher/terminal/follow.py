@@ -1,0 +1,79 @@
+"""Waiting for a run to end, looking at it again and again, and telling at the end how it ended."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from launcher.backends import Backend, LogQuery
+from launcher.errors import BackendError, RunFailed, WaitTimeout
+from launcher.states import State
+from launcher.status import RunStatus
+from launcher.terminal import durations, tree, views
+from launcher.terminal.progress_display import Display
+from launcher.terminal.session import Session
+
+LOOK_EVERY_S = 0.5
+LOST_AFTER_S = 5.0
+"""A run may be Unknown for a moment, as while its supervisor starts; for longer, nobody drives it."""
+LAST_LINES = 15
+
+
+def until_end(
+    backend: Backend, run: str, session: Session, display: Display, timeout_s: float | None = None
+) -> RunStatus:
+    """The run once it has ended. Raises WaitTimeout, and BackendError where nobody drives the run any more."""
+    began = session.clock()
+    lost_since: float | None = None
+    try:
+        while True:
+            (status,) = backend.observe(run)
+            display.show(status)
+            now = session.clock()
+            if status.state.terminal:
+                return status
+            lost_since = (lost_since or now) if status.state is State.UNKNOWN else None
+            if lost_since is not None and now - lost_since >= LOST_AFTER_S:
+                raise BackendError(_lost(status))
+            if timeout_s is not None and now - began >= timeout_s:
+                raise WaitTimeout(_still(status, timeout_s))
+            session.sleep(LOOK_EVERY_S)
+    finally:
+        display.close()
+
+
+def print_end(run: RunStatus, now: float) -> None:
+    """The result, the stages and the files of a run that ended, on stdout."""
+    for line in views.result_lines(run):
+        print(line)
+    print(f"\n{views.stages_table(run, now)}")
+    folder = Path(run.folder)
+    if folder.is_dir():
+        print(f"\n{tree.draw(folder)}")
+
+
+def check_succeeded(backend: Backend, run: RunStatus) -> None:
+    """Raises RunFailed for a run that failed or was cancelled, after its last lines have gone to stderr."""
+    if run.state in (State.SUCCEEDED, State.SKIPPED):
+        return
+    stage = views.current_stage(run)
+    where = f" in {stage.name}" if stage else ""
+    if stage and run.state is State.FAILED:
+        lines = list(backend.logs(run.run, LogQuery(stage=stage.name, tail=LAST_LINES)))
+        for line in lines[-LAST_LINES:]:
+            print(f"{views.log_prefix(line)}{line.text}", file=sys.stderr)
+    because = "; ".join(views.why(run))
+    raise RunFailed(f"run/{run.run} {run.state}{where}{': ' if because else ''}{because}")
+
+
+def _lost(status: RunStatus) -> str:
+    because = "; ".join(views.why(status)) or "nobody drives it any more"
+    return f"run/{status.run} cannot be followed: {because}"
+
+
+def _still(status: RunStatus, timeout_s: float) -> str:
+    stage = views.current_stage(status)
+    at = f", {stage.name}" if stage else ""
+    if stage and stage.progress:
+        at += f" at {views.progress_words(stage.progress)}"
+    return f"timed out after {durations.human(timeout_s)} waiting for run/{status.run} (still {status.state}{at})"

@@ -1,0 +1,80 @@
+"""The run that a command line asks for: the flags of `submit` and `render`, and what they resolve to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from launcher import plan, spec_file
+from launcher.plan import Plan
+from launcher.spec import DEVICE_COUNTS, STAGES, Resolved
+from launcher.terminal import arguments as shared
+from launcher.terminal import output
+from launcher.terminal.completion import device_names
+
+FLAGS = ("name", "device", "devices", "storage", "stages", "config")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Values stay text here: a flag and a line of a file are checked by one and the same code."""
+    group = parser.add_argument_group("the run")
+    group.add_argument(
+        "spec", nargs="?", type=Path, metavar="SPEC", help="YAML file of the run [launcher.yaml in this folder, if any]"
+    )
+    group.add_argument("--name", help="name of the run")
+    counts = ", ".join(map(str, DEVICE_COUNTS))
+    group.add_argument("--devices", metavar="N", help=f"devices, and so training processes: {counts}")
+    device = group.add_argument("--device", metavar="KIND", help="kind of device: cpu, gpu, ascend910, …")
+    device.completer = device_names  # type: ignore[attr-defined]
+    group.add_argument("--stages", metavar="LIST", help=f"stages to run, comma-separated, of {', '.join(STAGES)}")
+    group.add_argument("--config", metavar="FILE", help="configuration of sphereface, under the spec's own values")
+    group.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one value, as in train.lr=0.1; may be repeated"
+    )
+    group.add_argument("--storage", metavar="DIR", help="folder that holds runs/")
+    shared.add_backend(group)
+
+
+def resolve(arguments: argparse.Namespace) -> tuple[Resolved, Plan]:
+    """The plan is built once, here; what is printed is what is carried out. Raises SpecError."""
+    given = {flag: getattr(arguments, flag) for flag in FLAGS}
+    resolved = spec_file.resolve(
+        arguments.spec,
+        {flag: value for flag, value in given.items() if value is not None},
+        arguments.set,
+        folder=Path.cwd(),
+        user_config=spec_file.user_config_path(os.environ),
+        environment=os.environ,
+    )
+    for note in resolved.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return resolved, plan.make_plan(resolved.spec)
+
+
+def as_document(made: Plan, resolved: Resolved, form: str) -> str:
+    return output.document({"plan": plan.to_json(made), "origins": dict(resolved.origins)}, form)
+
+
+def as_table(made: Plan, resolved: Resolved) -> str:
+    """Each value with the place it came from, then what each stage will run."""
+    values = [
+        (key, _cell(value), resolved.origins[key])
+        for key, value in made.spec.items()
+        if not (key.startswith("policy.") and resolved.origins[key] == "default")
+    ]
+    stages = [(stage.name, str(stage.processes), " ".join(stage.argv)) for stage in made.stages]
+    return "\n".join(
+        (
+            output.table(("KEY", "VALUE", "FROM"), values),
+            "",
+            output.table(("STAGE", "PROCESSES", "COMMAND"), stages),
+        )
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

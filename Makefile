@@ -5,14 +5,14 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test lint check docs accuracy bench lock clean
+.PHONY: help demo test lint check chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/launcher: requirements/build.lock requirements/runtime.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "the venv module is needed: apt-get install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "the venv module is needed: apt-get install python3-venv" >&2; exit 2; }
 	$(BIN)/pip install --quiet --require-hashes -r requirements/build.lock -r requirements/runtime.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
@@ -35,23 +35,35 @@ lint: .venv/.dev  ## ruff and mypy
 
 check: lint test  ## lint and test
 
+chaos: .venv/.dev  ## kill and stop the processes of 20 runs at seeded random moments (about 6 minutes)
+	LAUNCHER_CHAOS_ROUNDS=20 $(BIN)/python -m pytest tests/launcher/backends/test_chaos.py --timeout 900
+
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md and the launcher's copy of the key schema
 	for name in schema configuration_docs cli_docs; do $(BIN)/python -m tools.make_$$name || exit; done
 
 accuracy: .venv/.dev  ## real faces (DATA=folder with faces_train and lfw): about 40 minutes; writes benchmarks/results/
 	$(BIN)/python benchmarks/accuracy.py $(DATA)
 
-bench: .venv/.dev  ## start-up and training-step benchmarks, side by side with the alternative
+.bench-venv/.done: benchmarks/requirements.lock
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/pip install --quiet --no-deps --require-hashes -r benchmarks/requirements.lock
+	touch $@
+
+bench: .venv/.dev .bench-venv/.done  ## start-up and training step, side by side with the alternative (PyTorch: 3.5 GB)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/train_step.py
 
-lock: .venv/.dev  ## renew the locked requirements
-	for name in build runtime dev; do $(MAKE) --no-print-directory requirements/$$name.lock.new; done
+lock:  ## renew the locked requirements of .venv (needs a package index; some minutes)
+	$(PYTHON) -m venv build/lock-venv
+	build/lock-venv/bin/pip install --quiet pip-tools
+	for name in build runtime dev; do $(MAKE) --no-print-directory lock-$$name || exit; done
 
-requirements/%.lock.new:
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --no-header --strip-extras --allow-unsafe --output-file requirements/$*.lock \
-		$(if $(filter build,$*),requirements/build.in,pyproject.toml) $(if $(filter dev,$*),--extra dev)
+lock-build: INPUT := requirements/build.in
+lock-runtime: INPUT := pyproject.toml
+lock-dev: INPUT := pyproject.toml --extra dev
+lock-build lock-runtime lock-dev: lock-%:
+	build/lock-venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-header --strip-extras --allow-unsafe --output-file requirements/$*.lock $(INPUT)
 
 clean:  ## remove what was installed and the demo
 	rm -rf .venv .bench-venv demo

@@ -96,7 +96,14 @@ def test_cancel_and_resume(launcher: Call) -> None:
 
 def test_interrupting_a_following_leaves_the_run_alone(launcher: Call) -> None:
     command = [sys.executable, "-m", "launcher", "submit", "--set", "train.max_epoch=40", "--follow"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+
+    def as_in_a_terminal() -> None:
+        """A shell starts what it puts into the background with SIGINT ignored, and so these tests, maybe."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal
+    ) as following:
         assert following.stderr is not None
         assert any(line == "train: Running\n" for line in following.stderr), "it ended before the stage began"
         following.send_signal(signal.SIGINT)

@@ -68,14 +68,14 @@ def sample_view(rng: np.random.Generator, person: Person) -> View:
         b, g, r = (float(value) for value in rng.uniform(low, high, 3))
         return b, g, r
 
-    light = np.array([between(-1, 1), between(-0.9, 0.4), between(0.25, 1)])
+    light = np.array([between(-1, 1), between(-0.9, 0.4), between(0.3, 1)])
     x, y, z = (float(value) for value in light / np.linalg.norm(light))
     cloth = rng.uniform(20, 220) + rng.normal(0, 25, 3)
     blue, green, red = (float(value) for value in np.clip(cloth, 0, 255))
     covers = ("", "sunglasses", "cap", "scarf", "hand", "bar")
     return View(
-        yaw=normal(0.2, 0.4),
-        pitch=normal(0.13, 0.28),
+        yaw=normal(0.16, 0.35),
+        pitch=normal(0.1, 0.24),
         roll=normal(0.14, 0.4),
         scale=between(35, 47),
         centre=(SIDE / 2 + normal(4, 9), 0.47 * SIDE + normal(3, 7)),
@@ -86,18 +86,18 @@ def sample_view(rng: np.random.Generator, person: Person) -> View:
         gaze=(between(-0.4, 0.4), between(-0.2, 0.3)),
         light=(x, y, z),
         ambient=between(0.25, 0.7),
-        gain=between(0.75, 1.3),
-        gamma=between(0.75, 1.35),
-        tint=three(0.85, 1.13),
-        saturation=0.0 if rng.random() < 0.08 else between(0.55, 1.2),
-        glasses=bool(rng.random() < (0.85 if person.wears_glasses else 0.06)),
-        covered_by=str(rng.choice(covers, p=(0.8, 0.05, 0.05, 0.03, 0.04, 0.03))),
+        gain=between(0.7, 1.35),
+        gamma=between(0.72, 1.4),
+        tint=three(0.8, 1.17),
+        saturation=0.0 if rng.random() < 0.08 else between(0.65, 1.2),
+        glasses=bool(rng.random() < (0.95 if person.wears_glasses else 0.02)),
+        covered_by=str(rng.choice(covers, p=(0.94, 0.02, 0.01, 0.01, 0.01, 0.01))),
         clothes=(blue, green, red),
         hair_rise=between(-0.04, 0.06),
         tan=between(0.88, 1.1),
         blur=max(0.0, between(-0.5, 1.1)),
-        noise=between(0, 9),
-        quality=int(rng.integers(40, 96)),
+        noise=between(0, 7),
+        quality=int(rng.integers(50, 96)),
         seed=int(rng.integers(0, 2**31)),
     )
 

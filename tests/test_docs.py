@@ -71,7 +71,7 @@ def test_the_commands_of_the_readme_run(checkout: Path) -> None:
         outputs[command] = ended.stdout
     accuracy = re.search(r"LFWACC=(0\.\d{4}) std=\d\.\d{4} thd=-?\d\.\d{4}", outputs["make demo"])
     assert accuracy, outputs["make demo"]
-    assert float(accuracy[1]) >= 0.95
+    assert float(accuracy[1]) >= 0.93
     assert "sphereface.mindir" in outputs["make demo"]
     assert "Succeeded" in outputs["launcher status demo"]
 

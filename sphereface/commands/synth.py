@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-IDENTITIES = 100
-IMAGES = 30
-TEST_IDENTITIES = 40
+IDENTITIES = 150
+IMAGES = 20
+TEST_IDENTITIES = 50
 TEST_IMAGES = 10
 
 

@@ -39,7 +39,9 @@ class Heartbeat:
     def beat(self, phase: str, *, epoch: int = 0, step: int = 0, steps: int = 0) -> None:
         """`phase` is one of start, compile, train, save, evaluate, export; epoch from 1, `step` of `steps` done."""
         now = self.clock()
-        if self.folder is None or (phase == self._phase and now - self._last < INTERVAL):
+        soon = phase == self._phase and now - self._last < INTERVAL
+        last = 0 < steps <= step  # is what stays to be seen, however soon it comes
+        if self.folder is None or (soon and not last):
             return
         self._phase, self._last = phase, now
         value = {

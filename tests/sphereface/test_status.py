@@ -26,6 +26,13 @@ def test_a_heartbeat_at_each_phase_and_once_a_second(tmp_path: Path) -> None:
     assert json.loads(file.read_text())["step"] == 9
 
 
+def test_the_last_step_is_told_however_soon_it_comes(tmp_path: Path) -> None:
+    heartbeat = status.Heartbeat(tmp_path, 0, clock=lambda: 100.0)
+    for step in (0, 1, 2):
+        heartbeat.beat("export", step=step, steps=2)
+    assert json.loads((tmp_path / "rank_0.heartbeat").read_text())["step"] == 2
+
+
 def test_a_heartbeat_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status.Heartbeat(tmp_path / "file", 0).beat("train")

@@ -181,7 +181,7 @@ def _mark(stage_folder: Path, stage: Stage, plan: Plan, attempt: int) -> Ending:
         with record.storage_errors(stage_folder):
             marker.write_marker(stage_folder, marker.make_marker(stage_folder, stage, plan.hash, attempt))
     except marker.MarkerError as error:
-        return Ending(1, "NoMarker", str(error), culprit=rank.rank_name(0))
+        return Ending(1, "NoMarker", str(error), culprit=layout.rank_name(0))
     except StorageError as error:
         return Ending(1, "StorageFull", str(error), retry=False)
     return Ending(0)

@@ -77,10 +77,7 @@ def sphereface_value(key: str, raw: Any) -> Any:
     schema = stage_schema()
     if key not in schema:
         raise ValueError(f"unknown key '{key}'{did_you_mean(key, schema)}")
-    value = _typed(key, raw, schema[key])
-    if key == "file_format":
-        _check_formats(key, value)
-    return value
+    return _checked(key, key, raw)
 
 
 def check_stages(stages: tuple[str, ...]) -> None:
@@ -134,7 +131,12 @@ def _stage_value(stage: str, key: str, raw: Any) -> Any:
     reading = schema[key]["stages"]
     if stage not in reading:
         raise ValueError(f"{stage} does not read {key}; it belongs under {' or '.join(reading)}")
-    value = _typed(full, raw, schema[key])
+    return _checked(full, key, raw)
+
+
+def _checked(full: str, key: str, raw: Any) -> Any:
+    """The value of sphereface's `key`; messages call it `full`."""
+    value = _typed(full, raw, stage_schema()[key])
     if key == "file_format":
         _check_formats(full, value)
     return value

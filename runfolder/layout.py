@@ -48,8 +48,13 @@ def stage_folder(run: Path, stage: str) -> Path:
     return run / stage
 
 
-def rank_log(stage: Path, rank: int) -> Path:
-    return stage / LOGS / f"rank_{rank}.log"
+def rank_name(rank: int | str) -> str:
+    """What a rank is called in the names of its files, beside `scheduler`, `msrun` and `pod`."""
+    return f"rank_{rank}"
+
+
+def log_file(logs: Path, name: str) -> Path:
+    return logs / f"{name}.log"
 
 
 def attempt_file(stage: Path, attempt: int) -> Path:
@@ -61,9 +66,13 @@ def status_folder(stage: Path, attempt: int) -> Path:
     return stage / STATUS / f"attempt_{attempt}"
 
 
+def pid_file(status: Path, name: str) -> Path:
+    return status / f"{name}.pid"
+
+
 def heartbeat_file(status: Path, rank: int) -> Path:
-    return status / f"rank_{rank}.heartbeat"
+    return status / f"{rank_name(rank)}.heartbeat"
 
 
 def failure_file(status: Path, rank: int) -> Path:
-    return status / f"rank_{rank}.failure.json"
+    return status / f"{rank_name(rank)}.failure.json"

@@ -14,7 +14,7 @@ from launcher.backends import supervisor
 from launcher.errors import BackendError
 from launcher.executor import Look
 from launcher.plan import Stage
-from launcher.processes import process_tree, rank
+from launcher.processes import process_tree
 from runfolder import layout
 
 STOP_S = pod.STOP_GRACE_S + 10.0
@@ -60,7 +60,7 @@ class LocalExecutor:
             supervisor.sweep(self._folder, grace_s=0.0)
             return Look(ended=True, exit_code=code)
         status = layout.status_folder(layout.stage_folder(self._folder, stage.name), attempt)
-        ranks = [rank.pid_file(status, rank.rank_name(number)) for number in range(stage.processes)]
+        ranks = [layout.pid_file(status, layout.rank_name(number)) for number in range(stage.processes)]
         return Look(ended=False, working=all(path.exists() for path in ranks))
 
     def stop(self, stage: Stage, attempt: int) -> None:

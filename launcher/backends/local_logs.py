@@ -12,7 +12,7 @@ from pathlib import Path
 
 from launcher.backends import LogLine, LogQuery
 from launcher.errors import BackendError
-from launcher.processes import pod_output, rank, rank_logs
+from launcher.processes import pod_output, rank_logs
 from launcher.processes.rank_logs import LineTail
 from launcher.states import REASONS, State
 from launcher.status import RunStatus
@@ -77,7 +77,7 @@ def follow(
 def _sources(folder: Path, stage: str, wanted: int | None) -> list[_Source]:
     """Logs of the stage's first process and of its ranks that are there by now, in this order."""
     logs = layout.stage_folder(folder, stage) / layout.LOGS
-    own = rank.log_file(logs, pod_output.POD)
+    own = layout.log_file(logs, pod_output.POD)
     found = [_Source(stage, None, own)] if wanted is None and own.exists() else []
     matched = ((_RANK.fullmatch(path.stem), path) for path in logs.glob("rank_*.log"))
     ranks = sorted((int(match.group(1)), path) for match, path in matched if match)

@@ -126,7 +126,7 @@ def _said(failure: RankFailure, several: bool) -> Ending:
         reason="ConfigurationError" if bad_input else failure.reason,
         message=f"{where}{failure.message}",
         retry=failure.retry and not bad_input,
-        culprit=rank.rank_name(failure.rank),
+        culprit=layout.rank_name(failure.rank),
     )
 
 

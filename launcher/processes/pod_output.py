@@ -10,7 +10,7 @@ from pathlib import Path
 
 from launcher.processes.rank_logs import LineTail
 from launcher.processes.stage_processes import StageProcesses
-from runfolder import atomic
+from runfolder import atomic, layout
 
 POD = "pod"
 """Name of the log that keeps the words of its own."""
@@ -18,7 +18,7 @@ POD = "pod"
 
 class PodOutput:
     def __init__(self, logs: Path) -> None:
-        self._log = logs / f"{POD}.log"
+        self._log = layout.log_file(logs, POD)
         self._tails: list[tuple[int, LineTail]] = []
         self._closed = False
 

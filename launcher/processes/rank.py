@@ -18,7 +18,7 @@ from pathlib import Path
 
 from launcher import names
 from launcher.processes import process_tree
-from runfolder import atomic
+from runfolder import atomic, layout
 
 SCHEDULER = "scheduler"
 MSRUN = "msrun"
@@ -27,38 +27,26 @@ NO_LOG_EXIT = os.EX_IOERR
 """The storage is full or not writable, so that not even a log can be begun."""
 
 
-def rank_name(rank: int) -> str:
-    return f"rank_{rank}"
-
-
 def role(environment: Mapping[str, str]) -> str:
     """By the variables that msrun (or, for one process, the pod) sets: `rank_R`, `scheduler` or `msrun`."""
     if environment.get("MS_ROLE") == "MS_SCHED":
         return SCHEDULER
-    return f"rank_{environment['RANK_ID']}" if "RANK_ID" in environment else MSRUN
-
-
-def pid_file(status: Path, name: str) -> Path:
-    return status / f"{name}.pid"
+    return layout.rank_name(environment["RANK_ID"]) if "RANK_ID" in environment else MSRUN
 
 
 def read_pid(status: Path, name: str) -> int | None:
     """None where it has not begun."""
     try:
-        return int(pid_file(status, name).read_text())
+        return int(layout.pid_file(status, name).read_text())
     except (OSError, ValueError):
         return None
 
 
 def living(status: Path, ranks: int) -> int:
     """How many ranks live as processes of this machine."""
-    pids = (read_pid(status, rank_name(number)) for number in range(ranks))
+    pids = (read_pid(status, layout.rank_name(number)) for number in range(ranks))
     processes = (process_tree.read(pid) for pid in pids if pid is not None)
     return sum(process is not None and process.alive for process in processes)
-
-
-def log_file(logs: Path, name: str) -> Path:
-    return logs / f"{name}.log"
 
 
 def opening_line(environment: Mapping[str, str], now: datetime) -> str:
@@ -75,11 +63,11 @@ def main(arguments: list[str]) -> int:
         return NOT_STARTED_EXIT
     name = role(os.environ)
     try:
-        atomic.append_line(log_file(logs, name), opening_line(os.environ, datetime.now()))
-        log = os.open(log_file(logs, name), os.O_WRONLY | os.O_APPEND)
+        atomic.append_line(layout.log_file(logs, name), opening_line(os.environ, datetime.now()))
+        log = os.open(layout.log_file(logs, name), os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        atomic.write_text(pid_file(status, name), str(os.getpid()))
+        atomic.write_text(layout.pid_file(status, name), str(os.getpid()))
     except OSError as error:
         print(f"launcher: {name} cannot write into {logs} and {status}: {error.strerror}", file=sys.stderr, flush=True)
         return NO_LOG_EXIT

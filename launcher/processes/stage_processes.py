@@ -48,7 +48,7 @@ class StageProcesses:
         self.logs = folder / layout.LOGS
         self.members: dict[str, Member] = {}
         self._first: subprocess.Popen[bytes] | None = None
-        self.ranks = [rank.rank_name(number) for number in range(stage.processes)]
+        self.ranks = [layout.rank_name(number) for number in range(stage.processes)]
         self._several = stage.processes > 1
         self.names = [*self.ranks, *([rank.SCHEDULER, rank.MSRUN] if self._several else [])]
         self._marker = {
@@ -61,14 +61,14 @@ class StageProcesses:
         """Where the last start begins in each log."""
 
     def log(self, name: str) -> Path:
-        return rank.log_file(self.logs, name)
+        return layout.log_file(self.logs, name)
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Starts the stage's program with one more environment below the stage's own. Raises OSError."""
         self.status.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         for name in self.names:
-            rank.pid_file(self.status, name).unlink(missing_ok=True)
+            layout.pid_file(self.status, name).unlink(missing_ok=True)
         self.offsets = {name: rank_logs.size(self.log(name)) for name in self.names}
         self.members.clear()
         wrapper = ["-m", "launcher.processes.rank", str(os.getpid()), str(self.status), str(self.logs)]

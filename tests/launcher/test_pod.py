@@ -16,7 +16,7 @@ import pytest
 
 from launcher import marker, names, record
 from launcher.facts import Attempt
-from launcher.processes import msrun, process_tree, rank
+from launcher.processes import msrun, process_tree
 from launcher.spec import StagePolicy
 from runfolder import layout
 from tests.launcher.standin import (
@@ -74,13 +74,13 @@ def run(folder: Path, *options: str, processes: int = 1, policy: StagePolicy = F
 
 
 def pid_of(folder: Path, name: str, attempt: int = 1) -> int:
-    path = rank.pid_file(layout.status_folder(folder / "train", attempt), name)
+    path = layout.pid_file(layout.status_folder(folder / "train", attempt), name)
     wait_until(path.exists)
     return int(path.read_text())
 
 
 def begun(folder: Path, name: str = "rank_0") -> Callable[[], bool]:
-    log = rank.log_file(folder / "train" / "logs", name)
+    log = layout.log_file(folder / "train" / "logs", name)
     return lambda: log.exists() and " done" in log.read_text()
 
 
@@ -201,7 +201,7 @@ def test_ranks_go_together_and_each_has_its_log(folder: Path, several: None) -> 
     assert code == 0
     for number in range(4):
         assert f"[{number}] step 2 done" in lines
-        assert "step 2 done" in rank.log_file(folder / "train/logs", f"rank_{number}").read_text()
+        assert "step 2 done" in layout.log_file(folder / "train/logs", f"rank_{number}").read_text()
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_a_killed_rank_costs_at_most_the_steps_since_the_last_checkpoint(storage
 
     backend.submit(plan.make_plan(spec))
     wait_until(lambda: step() > STEPS_PER_EPOCH + 1, seconds=200, what="the second epoch")
-    pid = rank.read_pid(status, rank.rank_name(1))
+    pid = rank.read_pid(status, layout.rank_name(1))
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: backend.observe("demo")[0].state.terminal, seconds=200)

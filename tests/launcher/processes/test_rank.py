@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from launcher.processes import rank
+from runfolder import layout
 
 
 def become(tmp_path: Path, *argv: str, pod: int | None = None, **environment: str) -> int:
@@ -26,7 +27,7 @@ def test_becomes_the_program_under_one_process_id_with_its_output_in_the_log(tmp
 
     lines = (tmp_path / "rank_1.log").read_text().splitlines()
     assert code == 5
-    assert lines[1] == rank.pid_file(tmp_path, "rank_1").read_text()
+    assert lines[1] == layout.pid_file(tmp_path, "rank_1").read_text()
 
 
 def test_attempts_are_parted_in_the_log_and_a_torn_line_is_ended(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
     │   └── StorageError               the storage is full or not writable
     ├── NotFound             exit 3    no such run, stage or file
     ├── BackendError         exit 4    the cluster or the local supervisor cannot be reached, or refused
+    │   └── ApiError                   an answer of the Kubernetes API other than success, with its status
     ├── WaitTimeout          exit 5    still not finished when the time was up
     └── Conflict             exit 6    the name is taken by a run with another plan
 
@@ -45,6 +46,15 @@ class NotFound(LauncherError):
 
 class BackendError(LauncherError):
     exit_code = 4
+
+
+class ApiError(BackendError):
+    """`status` is the HTTP status and `reason` Kubernetes' word for it (`NotFound`, `AlreadyExists`, `Forbidden`)."""
+
+    def __init__(self, message: str, status: int, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
 
 
 class WaitTimeout(LauncherError):

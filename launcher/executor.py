@@ -18,6 +18,11 @@ class Look:
     exit_code: int | None = None
     """Of its first process, negative for a signal; None where nobody saw the end."""
     node: str = ""
+    reason: str = ""
+    """A word of `states.REASONS`: why it does not work yet or, at its end, what is known of that beyond the code."""
+    message: str = ""
+    image: str = ""
+    """The image that really runs, by digest."""
 
 
 class StageExecutor(Protocol):

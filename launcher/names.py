@@ -19,9 +19,79 @@ ENV_FOLDER = "LAUNCHER_FOLDER"
 ENV_STAGE = "LAUNCHER_STAGE"
 ENV_ATTEMPT = "LAUNCHER_ATTEMPT"
 
+ENV_IMAGE = "LAUNCHER_IMAGE"
+"""Image of a stage's container, as the spec names it; the marker keeps it."""
+
+# On a cluster: everything of a run is named after it and carries its labels.
+CLUSTER_STORAGE = "/storage"
+"""Where a pod sees the claim, unless the spec's `storage` says otherwise."""
+PLAN_MOUNT = "/etc/launcher"
+"""Where the runner sees the plan ConfigMap."""
+CONTAINER = "stage"
+"""The one container of every pod that we make."""
+DEFAULT_CLAIM = "sphereface"
+
+PREFIX = "launcher.seed/"
+LABEL_RUN = f"{PREFIX}run"
+LABEL_STAGE = f"{PREFIX}stage"
+LABEL_ATTEMPT = f"{PREFIX}attempt"
+LABEL_ROLE = f"{PREFIX}role"
+"""plan, status, runner, stage, reader or cleaner: what an object is for."""
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_PART_OF = "app.kubernetes.io/part-of"
+APP = "sphereface"
+MANAGER = "launcher"
+
+ANNOTATION_PLAN_HASH = f"{PREFIX}plan-hash"
+ANNOTATION_DEVICE = f"{PREFIX}device"
+ANNOTATION_DEVICES = f"{PREFIX}devices"
+ANNOTATION_STAGES = f"{PREFIX}stages"
+ANNOTATION_FOLDER = f"{PREFIX}folder"
+ANNOTATION_SUMMARY = f"{PREFIX}summary"
+"""On the status ConfigMap, by the runner: what `list` shows, so that it need not read the data."""
+ANNOTATION_CANCEL = f"{PREFIX}cancel"
+"""On the status ConfigMap, by a client: the time when somebody asked to stop the run."""
+ANNOTATION_RESUME = f"{PREFIX}resume"
+"""On the status ConfigMap, by a client: how often the run was told to go on; the runner compares it with its record."""
+
+PLAN_KEY = "plan.json"
+STAGES_KEY = "stages.json"
+"""In the plan ConfigMap: the Job of each stage by its name, as rendered, for attempt 1."""
+STATUS_KEY = "status.json"
+"""In the status ConfigMap: what `launcher status -o json` prints, kept by the runner."""
+
+PLAN, STATUS, RUNNER, READER, CLEANER = "plan", "status", "runner", "reader", "cleaner"
+STAGE = "stage"
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def is_run_name(name: str) -> bool:
     """A DNS label (RFC 1123) that is short enough to begin the names of the run's pods."""
     return len(name) <= MAX_RUN_NAME and _DNS_LABEL.fullmatch(name) is not None
+
+
+def object_name(run: str, role: str) -> str:
+    """Of the run's one object in that role: `<run>-plan`, `<run>-status`, `<run>-runner`."""
+    return f"{run}-{role}"
+
+
+def stage_job(run: str, stage: str, attempt: int) -> str:
+    return f"{run}-{stage}-{attempt}"
+
+
+def labels(run: str, role: str, stage: str = "", attempt: int | None = None) -> dict[str, str]:
+    """Labels of an object of the run; those of a stage's Job and pods name it and its attempt too."""
+    own = {
+        LABEL_NAME: APP,
+        LABEL_MANAGED_BY: MANAGER,
+        LABEL_PART_OF: run,
+        LABEL_RUN: run,
+        LABEL_ROLE: role,
+    }
+    if stage:
+        own[LABEL_STAGE] = stage
+    if attempt is not None:
+        own[LABEL_ATTEMPT] = str(attempt)
+    return own

@@ -15,7 +15,7 @@ from typing import Any
 
 from launcher.errors import LauncherError, SpecError
 from launcher.profiles import Profile, load_profile
-from launcher.spec import STAGES, RunSpec, StagePolicy
+from launcher.spec import STAGES, KubernetesSpec, RunSpec, StagePolicy
 from runfolder import layout
 from runfolder.strict_yaml import did_you_mean
 
@@ -56,6 +56,8 @@ class Plan:
     folder: str
     """The run folder (absolute), as the stages see it."""
     stages: tuple[Stage, ...]
+    kubernetes: KubernetesSpec | None
+    """None: for this machine."""
     spec: Mapping[str, Any]
     """The spec that it was made from, flat by dotted key: what differs is named by these keys."""
     hash: str
@@ -70,7 +72,7 @@ def make_plan(spec: RunSpec) -> Plan:
     profile = load_profile(spec.device)
     folder = layout.run_folder(Path(spec.storage), spec.name)
     stages = tuple(_stage(name, spec, profile, folder) for name in STAGES if name in spec.stages)
-    plan = Plan(spec.name, spec.device, spec.devices, str(folder), stages, flat(spec), hash="")
+    plan = Plan(spec.name, spec.device, spec.devices, str(folder), stages, spec.kubernetes, flat(spec), hash="")
     return dataclasses.replace(plan, hash=_hash(plan))
 
 
@@ -89,6 +91,19 @@ def flat(spec: RunSpec) -> dict[str, Any]:
     for stage in spec.stages:
         policy = dataclasses.asdict(spec.policy.get(stage, StagePolicy()))
         values |= {f"policy.{stage}.{key}": value for key, value in policy.items()}
+    if spec.kubernetes is not None:
+        values |= _flat_kubernetes(spec.kubernetes)
+    return values
+
+
+def _flat_kubernetes(kubernetes: KubernetesSpec) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in dataclasses.asdict(kubernetes).items():
+        full = f"kubernetes.{key}"
+        if isinstance(value, Mapping):
+            values |= {f"{full}.{part}": text for part, text in value.items()}
+        else:
+            values[full] = list(value) if isinstance(value, tuple) else value
     return values
 
 
@@ -122,6 +137,7 @@ def from_json(value: Mapping[str, Any]) -> Plan:
             devices=value["devices"],
             folder=value["folder"],
             stages=tuple(_stage_from_json(stage) for stage in value["stages"]),
+            kubernetes=_kubernetes_from_json(value["kubernetes"]),
             spec=dict(value["spec"]),
             hash=value["hash"],
         )
@@ -204,6 +220,10 @@ def _content(plan: Plan) -> dict[str, Any]:
 def _hash(plan: Plan) -> str:
     canonical = json.dumps(_content(plan), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _kubernetes_from_json(value: Mapping[str, Any] | None) -> KubernetesSpec | None:
+    return None if value is None else KubernetesSpec(**{**value, "tolerations": tuple(value["tolerations"])})
 
 
 def _stage_from_json(value: Mapping[str, Any]) -> Stage:

@@ -25,6 +25,12 @@ class Profile:
     """False: made for inference, MindSpore does not train on it."""
     env: Mapping[str, str]
     """Environment of every stage on this device; the spec's own `env` wins."""
+    resource: str
+    """What a pod asks a cluster for, so many a device (`huawei.com/Ascend910`); empty = nothing."""
+    node_selector: Mapping[str, str]
+    """Labels of the nodes that have such devices; the spec's own win."""
+    tolerations: tuple[str, ...]
+    """Taints that such nodes carry, as `kubectl taint` writes them; the spec's own are added."""
 
 
 def names() -> tuple[str, ...]:
@@ -43,6 +49,9 @@ def load_profile(name: str) -> Profile:
         device_files=values.get("device_files", ""),
         trains=values.get("trains", True),
         env=values.get("env", {}),
+        resource=values.get("resource", ""),
+        node_selector=values.get("node_selector", {}),
+        tolerations=tuple(values.get("tolerations", ())),
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from launcher.names import DEFAULT_CLAIM
+
 STAGES = ("train", "evaluate", "export")
 DEVICE_COUNTS = (1, 2, 4, 8)
 
@@ -30,6 +32,38 @@ class StagePolicy:
 
 
 @dataclass(frozen=True)
+class KubernetesSpec:
+    """What a run needs to know of the cluster that it is for. Quantities are Kubernetes' own (`500m`, `8Gi`)."""
+
+    namespace: str = "default"
+    image: str = "sphereface:cpu"
+    """Holds both packages; name it by digest where you can."""
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secret: str = ""
+    """Name of a Secret in the namespace; never its content."""
+    claim: str = DEFAULT_CLAIM
+    """PersistentVolumeClaim (ReadWriteMany) that every pod of the run mounts at the spec's `storage`."""
+    cpu: str = "1"
+    """Processor that each stage's pod requests; it may use more where the node has more."""
+    memory: str = "8Gi"
+    """Memory that each stage's pod requests and may not exceed."""
+    shm: str = "2Gi"
+    """Size of /dev/shm; what lies there counts as memory."""
+    user: int = 10001
+    """User and group id of every process; the storage must be writable for it."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[str, ...] = ()
+    """As in `kubectl taint`: `key=value:Effect`, `key:Effect` or `key`."""
+    priority_class: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Further labels of every object."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Further annotations of every object."""
+    start_deadline_s: float = 900.0
+    """Seconds in which a pod must have started; after that the attempt is ended with the reason it waited for."""
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One run as the user says it. `train`, `evaluate` and `export` hold configuration keys of `sphereface`."""
 
@@ -48,6 +82,8 @@ class RunSpec:
     """Environment of every stage; names that look like secrets are refused."""
     policy: Mapping[str, StagePolicy] = field(default_factory=dict)
     """By stage; a stage that is not named has the defaults."""
+    kubernetes: KubernetesSpec | None = None
+    """None: the run is for this machine."""
 
 
 @dataclass(frozen=True)

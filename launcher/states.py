@@ -33,6 +33,8 @@ class Reason:
     word: str
     sentence: str
     retry: bool
+    disruption: bool = False
+    """The cluster's doing, not the stage's: another attempt does not count against the stage's retries."""
 
 
 REASONS: Mapping[str, Reason] = {
@@ -62,6 +64,47 @@ REASONS: Mapping[str, Reason] = {
         Reason("StartFailed", "The stage's process could not be started.", retry=True),
         Reason("Interrupted", "The stage was interrupted from the keyboard; `launcher resume` goes on.", retry=False),
         Reason("CancelledByUser", "Cancelled; what was written is kept. `launcher resume` goes on.", retry=False),
+        # What a cluster adds: first why something has not started, then how it was ended from outside.
+        Reason(
+            "Unschedulable", "No node can take the pod; its message says what is missing on which nodes.", retry=True
+        ),
+        Reason(
+            "InsufficientDevices",
+            "No node has so many free devices; wait for others to end, or ask for fewer devices.",
+            retry=True,
+        ),
+        Reason("NoMatchingNode", "No node has the labels of the selector; mend kubernetes.node_selector.", retry=True),
+        Reason("Tainted", "The nodes that could take it are tainted; add to kubernetes.tolerations.", retry=True),
+        Reason("ImageNotFound", "The registry has no such image; mend kubernetes.image.", retry=True),
+        Reason(
+            "ImagePullDenied",
+            "The registry refuses the pull; set kubernetes.image_pull_secret to a Secret.",
+            retry=True,
+        ),
+        Reason("ImagePullBackOff", "The image cannot be pulled; its message says why.", retry=True),
+        Reason("InvalidImageName", "The image's name is not one; mend kubernetes.image.", retry=False),
+        Reason("ClaimNotFound", "The namespace has no such claim; create it or mend kubernetes.claim.", retry=True),
+        Reason(
+            "ClaimNotBound", "The claim has no volume yet; `kubectl describe pvc` says what it waits for.", retry=True
+        ),
+        Reason("VolumeNotMounted", "A volume of the pod cannot be mounted; its message says which.", retry=True),
+        Reason("QuotaExceeded", "The namespace's quota is used up; wait, or ask for less.", retry=True),
+        Reason("AdmissionDenied", "The cluster's admission refused the pod; its message says which rule.", retry=False),
+        Reason("Forbidden", "The account may not do this; `launcher doctor` lists what is missing.", retry=False),
+        Reason("CommandNotFound", "The image lacks the command; mend kubernetes.image.", retry=False),
+        Reason("ContainerNotCreated", "The container cannot be created; its message says why.", retry=True),
+        Reason("NotStarted", "The pod did not start within kubernetes.start_deadline_s.", retry=False),
+        Reason(
+            "OOMKilled", "The pod used more memory than kubernetes.memory; raise it, or use fewer devices.", retry=False
+        ),
+        Reason("Evicted", "The node evicted the pod; its message says what ran out.", retry=True, disruption=True),
+        Reason("Preempted", "A pod of higher priority took the place.", retry=True, disruption=True),
+        Reason("NodeLost", "The node of the pod does not answer any more.", retry=True, disruption=True),
+        Reason("JobDeleted", "The stage's Job was deleted by somebody else.", retry=True, disruption=True),
+        Reason("PodDeleted", "The stage's pod was deleted by somebody else.", retry=True, disruption=True),
+        Reason("Suspended", "The Job is suspended; a queue (Kueue) or a person holds it back.", retry=True),
+        Reason("StorageConflict", "The storage holds another run of this name; choose another name.", retry=False),
+        Reason("Superseded", "A later attempt of the stage had begun.", retry=True, disruption=True),
         Reason("RecordUnreadable", "The run's record cannot be read; `launcher delete` removes the run.", retry=False),
     )
 }

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 from launcher.plan import Plan
 from launcher.status import RunStatus
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where runs are looked for: on this machine below `storage`, on a cluster in `context` and `namespace`."""
+
+    backend: str
+    storage: Path
+    context: str = ""
+    """A context of the kubeconfig; empty: its current one, or the service account of the pod that this runs in."""
+    namespace: str = ""
+    """Empty: the context's own."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a spec that is made for a backend takes from it."""
+
+    backend: str
+    defaults: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    """Values by dotted key, each with its origin, below everything that the user says."""
+    base: Path | None = None
+    """What relative paths of a spec are relative to; None: the file that holds them."""
+    here: bool = True
+    """The paths are this machine's, so that a missing one can be told at once."""
+    sections: tuple[str, ...] = ()
+    """Sections of a spec that are for this backend; those of other backends are passed over with a note."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def test_every_profile_loads_and_has_only_keys_that_are_read() -> None:
         assert profile.device_target in ("CPU", "GPU", "Ascend")
         assert all(isinstance(value, str) for value in profile.env.values())
         keys = strict_yaml.read(FOLDER / f"{name}.yaml").values.keys()
-        assert keys <= {"device_target", "device_files", "trains", "env"}
+        assert keys <= {"device_target", "device_files", "trains", "env", "resource", "node_selector", "tolerations"}
 
 
 def test_only_the_inference_card_does_not_train() -> None:

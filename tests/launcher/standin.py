@@ -42,7 +42,7 @@ def stand_in_plan(storage: Path, *stages: Stage, run: str = "demo") -> Plan:
     folder = layout.run_folder(storage, run)
     devices = max(each.processes for each in stages)
     flat = plan.flat(RunSpec(run, devices=devices, storage=str(storage), stages=()))
-    made = Plan(run, "cpu", devices, str(folder), tuple(stages), flat, hash="")
+    made = Plan(run, "cpu", devices, str(folder), tuple(stages), None, flat, hash="")
     return replace(made, hash=plan._hash(made))
 
 

@@ -35,8 +35,9 @@ lint: .venv/.dev  ## ruff and mypy
 
 check: lint test  ## lint and test
 
-chaos: .venv/.dev  ## kill and stop the processes of 20 runs at seeded random moments (about 6 minutes)
-	LAUNCHER_CHAOS_ROUNDS=20 $(BIN)/python -m pytest tests/launcher/backends/test_chaos.py --timeout 900
+chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones at seeded moments (about 40 minutes)
+	LAUNCHER_CHAOS_ROUNDS=20 LAUNCHER_CHAOS_REAL_ROUNDS=20 $(BIN)/python -m pytest -v \
+		tests/launcher/backends/test_chaos.py tests/launcher/backends/test_chaos_training.py --timeout 900
 
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md and the launcher's copy of the key schema
 	for name in schema configuration_docs cli_docs; do $(BIN)/python -m tools.make_$$name || exit; done

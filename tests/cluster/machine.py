@@ -1,0 +1,129 @@
+"""What the cluster needs of the machine: packages, bridges, cgroups, kernel settings; and what they were before."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.cluster.layout import NODES, Layout
+from tests.cluster.processes import write
+
+PACKAGES = {  # command or file that shows it is there -> Debian package
+    "containerd": "containerd",
+    "runc": "runc",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "docker-registry": "docker-registry",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+}
+SYSCTLS = (  # set by us (the first), by the kubelet and by kube-proxy
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/all/route_localnet",
+    "net/bridge/bridge-nf-call-iptables",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
+OUTSIDE = (  # written by the parts at fixed places outside the state folder
+    "/run/containerd",
+    "/run/xtables.lock",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/var/log/pods",
+)
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def missing(packages: dict[str, str] = PACKAGES) -> list[str]:
+    """Debian packages whose command (or file) is not on this machine."""
+    return [package for sign, package in packages.items() if not (Path(sign).exists() or shutil.which(sign))]
+
+
+def install_missing() -> None:
+    """SystemExit: not root, or apt-get cannot install what is missing."""
+    if os.geteuid() != 0:
+        raise SystemExit("error: the test cluster makes bridges, mounts and cgroups: run it as root")
+    packages = missing()
+    if not packages:
+        return
+    print(f"installing with apt-get: {' '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    for command in (["apt-get", "update", "--quiet"], install):
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
+            raise SystemExit(f"error: `{' '.join(command)}` failed; install {' '.join(packages)} by hand")
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """One command at a time: the lock is the folder that holds the state folder, so no file is left."""
+    state.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(state.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another command on this test cluster to end", flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remember(layout: Layout) -> None:
+    """Notes what `down` has to put back, before anything changes it; a second boot keeps the first note."""
+    note = layout.state / "before.json"
+    if note.exists():
+        return
+    values = {name: read for name in SYSCTLS if (read := sysctl(name)) is not None}
+    absent = [path for path in OUTSIDE if not Path(path).exists()]
+    write(note, json.dumps({"sysctls": values, "absent": absent}))
+
+
+def sysctl(name: str) -> str | None:
+    try:
+        return (Path("/proc/sys") / name).read_text().strip()
+    except OSError:
+        return None
+
+
+def prepare(layout: Layout) -> None:
+    """Forwarding, one bridge a node, one cgroup a node."""
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    for node in NODES:
+        if not Path(f"/sys/class/net/{node.bridge}").exists():
+            ip("link", "add", node.bridge, "type", "bridge")
+            ip("addr", "add", f"{node.address}/24", "dev", node.bridge)
+        ip("link", "set", node.bridge, "up")
+        make_cgroup(layout.cgroup(node))
+
+
+def ip(*args: str) -> None:
+    subprocess.run(["ip", *args], check=True)
+
+
+def make_cgroup(name: str) -> None:
+    """In every hierarchy of cgroup v1, or in the one of v2."""
+    for folder in cgroup_folders(name):
+        folder.mkdir(exist_ok=True)
+        for file in ("cpuset.cpus", "cpuset.mems"):  # v1 makes them empty: nothing could run
+            if folder.parent.name == "cpuset":
+                (folder / file).write_text((folder.parent / file).read_text())
+
+
+def cgroup_folders(name: str) -> list[Path]:
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS / name]
+    return [folder / name for folder in sorted(CGROUPS.iterdir()) if (folder / "cgroup.procs").exists()]

@@ -72,7 +72,11 @@ def make_plan(spec: RunSpec) -> Plan:
     profile = load_profile(spec.device)
     folder = layout.run_folder(Path(spec.storage), spec.name)
     stages = tuple(_stage(name, spec, profile, folder) for name in STAGES if name in spec.stages)
-    plan = Plan(spec.name, spec.device, spec.devices, str(folder), stages, spec.kubernetes, flat(spec), hash="")
+    return sealed(Plan(spec.name, spec.device, spec.devices, str(folder), stages, spec.kubernetes, flat(spec), hash=""))
+
+
+def sealed(plan: Plan) -> Plan:
+    """The plan with the hash that fits its content."""
     return dataclasses.replace(plan, hash=_hash(plan))
 
 

@@ -7,6 +7,7 @@
     │   └── StorageError               the storage is full or not writable
     ├── NotFound             exit 3    no such run, stage or file
     ├── BackendError         exit 4    the cluster or the local supervisor cannot be reached, or refused
+    │   ├── Unreachable                no answer: to ask again later may help
     │   └── ApiError                   an answer of the Kubernetes API other than success, with its status
     ├── WaitTimeout          exit 5    still not finished when the time was up
     └── Conflict             exit 6    the name is taken by a run with another plan
@@ -47,6 +48,17 @@ class NotFound(LauncherError):
 class BackendError(LauncherError):
     exit_code = 4
 
+    @property
+    def temporary(self) -> bool:
+        """To ask again later may help."""
+        return False
+
+
+class Unreachable(BackendError):
+    @property
+    def temporary(self) -> bool:
+        return True
+
 
 class ApiError(BackendError):
     """`status` is the HTTP status and `reason` Kubernetes' word for it (`NotFound`, `AlreadyExists`, `Forbidden`)."""
@@ -55,6 +67,10 @@ class ApiError(BackendError):
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+    @property
+    def temporary(self) -> bool:
+        return self.status in (429, 500, 502, 503, 504)
 
 
 class WaitTimeout(LauncherError):

@@ -1,7 +1,7 @@
 """The one seam to a Kubernetes API server: JSON requests over a pooled connection, errors as sentences.
 
 The typed objects of the `kubernetes` package are not used: importing it takes 0.35 s and parsing 10,000 Jobs 8 s,
-which is more than a whole `launcher status` may take.
+which is more than a whole `launcher status` may take. `http_api` holds the connection, `api_errors` the sentences.
 """
 
 from __future__ import annotations
@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from launcher.errors import ApiError
+
 Object = dict[str, Any]
 """A Kubernetes object as the API server's JSON gives it."""
 
 MERGE_PATCH = "application/merge-patch+json"
+JSON = "application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+"""As `accept` of a list: each object without its spec, status or data."""
+
+GONE = 410
+PAGE = 500
+"""Objects that one answer of a list holds, as in kubectl."""
 
 PATHS: Mapping[str, str] = {
     "configmaps": "/api/v1",
@@ -27,6 +36,11 @@ PATHS: Mapping[str, str] = {
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
 """API root of each namespaced resource that we touch."""
+
+
+def path_of(namespace: str, resource: str, name: str = "") -> str:
+    """Of a resource in PATHS, or of one object of it."""
+    return f"{PATHS[resource]}/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
 
 
 class Api(Protocol):
@@ -59,6 +73,32 @@ class Api(Protocol):
         *,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        accept: str = "application/json",
+        accept: str = JSON,
     ) -> Any:
         """Anything else: any path, JSON in and out."""
+
+
+def pages(api: Api, path: str, query: Mapping[str, str] | None = None, *, accept: str = JSON) -> Iterator[Object]:
+    """The items of a list, PAGE of them in memory at a time.
+
+    A list that takes so long that the server forgets it (410) begins anew; what was given already is not given again.
+    """
+    seen: set[str] = set()
+    following = ""
+    while True:
+        paging = {"limit": str(PAGE), **({"continue": following} if following else {})}
+        try:
+            page = api.request("GET", path, query={**(query or {}), **paging}, accept=accept)
+        except ApiError as error:
+            if error.status == GONE and following:
+                following = ""
+                continue
+            raise
+        for item in page.get("items") or ():
+            identity = item["metadata"].get("uid") or item["metadata"]["name"]
+            if identity not in seen:
+                seen.add(identity)
+                yield item
+        following = page["metadata"].get("continue", "")
+        if not following:
+            return

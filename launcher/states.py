@@ -1,9 +1,10 @@
-"""Our states and reasons, and the one table from process facts to them. (Kubernetes facts join here.)"""
+"""Our states and reasons, and the one table from the facts of processes and of Kubernetes to them. Pure."""
 
 from __future__ import annotations
 
+import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,7 +75,11 @@ REASONS: Mapping[str, Reason] = {
             retry=True,
         ),
         Reason("NoMatchingNode", "No node has the labels of the selector; mend kubernetes.node_selector.", retry=True),
-        Reason("Tainted", "The nodes that could take it are tainted; add to kubernetes.tolerations.", retry=True),
+        Reason(
+            "Tainted",
+            "The nodes that could take it are tainted, or not ready; add to kubernetes.tolerations, or wait.",
+            retry=True,
+        ),
         Reason("ImageNotFound", "The registry has no such image; mend kubernetes.image.", retry=True),
         Reason(
             "ImagePullDenied",
@@ -90,6 +95,12 @@ REASONS: Mapping[str, Reason] = {
         Reason("VolumeNotMounted", "A volume of the pod cannot be mounted; its message says which.", retry=True),
         Reason("QuotaExceeded", "The namespace's quota is used up; wait, or ask for less.", retry=True),
         Reason("AdmissionDenied", "The cluster's admission refused the pod; its message says which rule.", retry=False),
+        Reason(
+            "AdmissionUnavailable",
+            "A webhook that must admit the pod does not answer; its owner has to mend it.",
+            retry=True,
+        ),
+        Reason("PodNotCreated", "The cluster does not create the pod; its message says why.", retry=True),
         Reason("Forbidden", "The account may not do this; `launcher doctor` lists what is missing.", retry=False),
         Reason("CommandNotFound", "The image lacks the command; mend kubernetes.image.", retry=False),
         Reason("ContainerNotCreated", "The container cannot be created; its message says why.", retry=True),
@@ -100,6 +111,7 @@ REASONS: Mapping[str, Reason] = {
         Reason("Evicted", "The node evicted the pod; its message says what ran out.", retry=True, disruption=True),
         Reason("Preempted", "A pod of higher priority took the place.", retry=True, disruption=True),
         Reason("NodeLost", "The node of the pod does not answer any more.", retry=True, disruption=True),
+        Reason("NodeRefused", "The node refused the pod after it was placed there.", retry=True, disruption=True),
         Reason("JobDeleted", "The stage's Job was deleted by somebody else.", retry=True, disruption=True),
         Reason("PodDeleted", "The stage's pod was deleted by somebody else.", retry=True, disruption=True),
         Reason("Suspended", "The Job is suspended; a queue (Kueue) or a person holds it back.", retry=True),
@@ -109,6 +121,108 @@ REASONS: Mapping[str, Reason] = {
     )
 }
 """Every reason that we give. A word that is not here is shown as it is and retried."""
+
+# Kubernetes' words -> ours. Where only its message tells things apart: the first pattern that the message holds.
+
+WAITING: Mapping[str, str] = {
+    "ErrImagePull": "ImagePullBackOff",
+    "ImagePullBackOff": "ImagePullBackOff",
+    "ImageInspectError": "ImagePullBackOff",
+    "RegistryUnavailable": "ImagePullBackOff",
+    "SignatureValidationFailed": "ImagePullBackOff",
+    "ErrImageNeverPull": "ImageNotFound",
+    "InvalidImageName": "InvalidImageName",
+    "CreateContainerConfigError": "ContainerNotCreated",
+    "CreateContainerError": "ContainerNotCreated",
+    "RunContainerError": "ContainerNotCreated",
+    "PreCreateHookError": "ContainerNotCreated",
+    "PreStartHookError": "ContainerNotCreated",
+    "PostStartHookError": "ContainerNotCreated",
+    "CreatePodSandboxError": "ContainerNotCreated",
+}
+"""Reasons of a waiting container. `ContainerCreating` and `PodInitializing` are no reasons, but the way to a start."""
+
+START_EVENTS: Mapping[str, str] = {
+    "FailedMount": "VolumeNotMounted",
+    "FailedAttachVolume": "VolumeNotMounted",
+    "FailedCreatePodSandBox": "ContainerNotCreated",
+}
+"""Events of a pod whose container is still `ContainerCreating`."""
+
+PULL_MESSAGES: tuple[tuple[str, str], ...] = (
+    ("denied|unauthorized|authentication required|no basic auth|authorization failed|403 forbidden", "ImagePullDenied"),
+    ("not found|manifest unknown|no match for platform", "ImageNotFound"),
+)
+
+CONTAINER_MESSAGES: tuple[tuple[str, str], ...] = (
+    ("executable file not found|exec format error|no such file or directory: unknown", "CommandNotFound"),
+    ("no module named '?launcher", "CommandNotFound"),
+)
+"""In what a container runtime, or Python, says of a command that it cannot start."""
+
+SCHEDULER_MESSAGES: tuple[tuple[str, str], ...] = (
+    ('" not found', "ClaimNotFound"),
+    ("unbound immediate|is being deleted|non-existent p|didn't find available persistent volumes", "ClaimNotBound"),
+    (r"insufficient [\w.-]+/", "InsufficientDevices"),  # vendor.com/device, unlike cpu and memory
+    ("insufficient |too many pods", "Unschedulable"),
+    ("node affinity/selector", "NoMatchingNode"),
+    (r"untolerated taint \{node\.kubernetes\.io/", "Unschedulable"),  # the node is not ready or under pressure
+    ("untolerated taint|taints that the pod didn't tolerate", "Tainted"),
+)
+
+CREATION_MESSAGES: tuple[tuple[str, str], ...] = (
+    ("exceeded quota", "QuotaExceeded"),
+    ("failed (calling|to call) webhook", "AdmissionUnavailable"),
+    ("violates podsecurity|denied the request", "AdmissionDenied"),
+    ("error looking up service account|being terminated", "PodNotCreated"),
+    ("cannot create resource", "Forbidden"),
+    ("is forbidden", "AdmissionDenied"),
+)
+"""In the refusal to create a pod (event FailedCreate) or a Job."""
+
+DISRUPTIONS: Mapping[str, str] = {
+    "PreemptionByScheduler": "Preempted",
+    "EvictionByEvictionAPI": "Evicted",
+    "TerminationByKubelet": "Evicted",
+    "DeletionByTaintManager": "NodeLost",
+    "DeletionByDeviceTaintManager": "Evicted",
+    "DeletionByPodGC": "NodeLost",
+}
+"""Reasons of a pod's condition DisruptionTarget."""
+
+POD_ENDS: Mapping[str, str] = {
+    "Evicted": "Evicted",
+    "Terminated": "NodeLost",
+    "NodeShutdown": "NodeLost",
+    "Shutdown": "NodeLost",
+    "NodeLost": "NodeLost",
+    "Preempting": "Preempted",
+    "DeadlineExceeded": "DeadlineExceeded",
+    "UnexpectedAdmissionError": "NodeRefused",
+    "NodeAffinity": "NodeRefused",
+    "NodePorts": "NodeRefused",
+    "TopologyAffinityError": "NodeRefused",
+}
+"""`status.reason` of a failed pod; also `OutOf…`: NodeRefused."""
+
+CONTAINER_ENDS: Mapping[str, str] = {
+    "Completed": "",
+    "Error": "",
+    "OOMKilled": "OOMKilled",
+    "StartError": "ContainerNotCreated",
+    "ContainerCannotRun": "ContainerNotCreated",
+    "ContainerStatusUnknown": "NodeLost",
+    "Unknown": "NodeLost",
+}
+"""Reasons of a terminated container; empty: the exit code says it all."""
+
+JOB_ENDS: Mapping[str, str] = {"DeadlineExceeded": "DeadlineExceeded"}
+"""Reasons of a Job's condition Failed; of all others its pod tells more."""
+
+_FOLLOWS_A_DEATH = (
+    *("Crashed", "StageFailed", "RankFailed", "RankHung", "SchedulerFailed", "StartFailed"),
+    *("Killed", "Terminated", "SupervisorLost", ""),
+)
 
 _SIGNAL_WORDS = {
     signal.SIGKILL: "Killed",
@@ -146,12 +260,28 @@ def reason_for(exit_code: int | None, word: str = "") -> Reason:
     return reason
 
 
+def outweighs(seen: str, told: str) -> bool:
+    """Whether the reason `seen` by the cluster is truer than the one that the stage's own first process told.
+
+    That one knows what failed inside of it; but of an end that came from outside it sees the signal at most, and of
+    memory that ran out only what fell with the process that was killed for it.
+    """
+    if seen == "OOMKilled":
+        return told in _FOLLOWS_A_DEATH
+    return bool(seen) and told in ("Terminated", "Killed", "SupervisorLost", "")
+
+
 def judge(exit_code: int | None, word: str = "", *, complete: bool = False) -> tuple[State, Reason | None]:
     """State and reason of an attempt that is over; a valid marker (`complete`) outweighs all else."""
     if complete:
         return State.SUCCEEDED, None
     reason = reason_for(exit_code, word)
     return (State.CANCELLED if reason.word in _CANCELLED else State.FAILED), reason
+
+
+def by_message(message: str, table: Sequence[tuple[str, str]], otherwise: str) -> str:
+    """Our word for the first pattern of `table` that the message holds, whatever its case."""
+    return next((word for pattern, word in table if re.search(pattern, message, re.IGNORECASE)), otherwise)
 
 
 def _word(exit_code: int | None) -> str:

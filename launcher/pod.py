@@ -24,7 +24,7 @@ from launcher.plan import Plan, Stage
 from launcher.processes import endings, msrun, process_tree, rank, rank_logs
 from launcher.processes.endings import Ending
 from launcher.processes.hang import HangWatch, Seen
-from launcher.processes.pod_output import PodOutput
+from launcher.processes.pod_output import PodOutput, begin_words
 from launcher.processes.process_tree import Process
 from launcher.processes.stage_processes import Member, StageProcesses
 from runfolder import layout
@@ -89,8 +89,8 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
     with record.storage_errors(stage_folder):
         (stage_folder / layout.RESULT).unlink(missing_ok=True)  # of an attempt that did not complete the stage
         _forget(layout.status_folder(stage_folder, attempt))
-    output = PodOutput(stage_folder / layout.LOGS)
-    output.say(f"attempt {attempt} of {stage.name} begins, {stage.processes} process(es)")
+    output = PodOutput(stage_folder, attempt)
+    output.say(f"{begin_words(stage.name, attempt)}, {stage.processes} process(es)")
     processes = StageProcesses(stage, folder, attempt)
     ending = _carry_out(processes, stop, output)
     if ending.exit_code == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,19 @@ def append_line(path: Path, line: str) -> None:
 
     A line cut short by an earlier kill is ended first.
     """
+    append_lines(path, [line])
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """As `append_line`, several at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, ("\n" if torn else "").encode() + line.encode() + b"\n")
+        data = ("\n" if torn else "").encode() + "".join(f"{line}\n" for line in lines).encode()
+        while data:  # a storage that runs full takes a part first
+            data = data[os.write(descriptor, data) :]
     finally:
         os.close(descriptor)
 

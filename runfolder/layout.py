@@ -2,7 +2,8 @@
 
 <storage>/runs/<run>/
     plan.json  run.json  events.jsonl  supervisor.{lock,log}
-    train/     checkpoints/0-E_S.ckpt  metrics.jsonl  result.json  logs/rank_R.log  attempts/A.json  _SUCCESS.json
+    train/     checkpoints/0-E_S.ckpt  metrics.jsonl  result.json  logs/rank_R.log  logs/attempt_A.log
+               attempts/A.json  _SUCCESS.json
     evaluate/  lfw.json  scores.npz  roc.png  result.json  logs/…  _SUCCESS.json
     export/    sphereface.mindir  sphereface.onnx  result.json  logs/…  _SUCCESS.json
 """
@@ -55,6 +56,11 @@ def rank_name(rank: int | str) -> str:
 
 def log_file(logs: Path, name: str) -> Path:
     return logs / f"{name}.log"
+
+
+def attempt_log(stage: Path, attempt: int) -> Path:
+    """What the stage's first process printed in that attempt: the lines of all ranks as they came."""
+    return log_file(stage / LOGS, f"attempt_{attempt}")
 
 
 def attempt_file(stage: Path, attempt: int) -> Path:

@@ -1,11 +1,18 @@
-"""What the first process of a stage prints: every rank's lines under its number, whole, and a few words of its own."""
+"""What the first process of a stage prints: every rank's lines under its number, whole, and a few words of its own.
+
+The same lines are kept as `logs/attempt_A.log`, in the same order and before they are printed: what was seen of a pod
+can be read there when the pod is gone, and what a reader missed is there already.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from launcher.processes.rank_logs import LineTail
@@ -14,11 +21,30 @@ from runfolder import atomic, layout
 
 POD = "pod"
 """Name of the log that keeps the words of its own."""
+MAX_BYTES = 15_000
+"""A longer line is printed as several: container runtimes split lines at 16 KiB, and each in its own way."""
+_AT_ONCE = 1000
+_OWN = "[launcher] "
+_PREFIX = re.compile(r"\[rank (\d+)\] ")
+
+
+def parse(line: str) -> tuple[int | None, str]:
+    """Rank and text of a line that was printed; the rank is None for words of the stage's first process itself."""
+    if line.startswith(_OWN):
+        return None, line[len(_OWN) :]
+    found = _PREFIX.match(line)
+    return (int(found.group(1)), line[found.end() :]) if found else (None, line)
+
+
+def begin_words(stage: str, attempt: int) -> str:
+    """How the first line of every attempt begins."""
+    return f"attempt {attempt} of {stage} begins"
 
 
 class PodOutput:
-    def __init__(self, logs: Path) -> None:
-        self._log = layout.log_file(logs, POD)
+    def __init__(self, stage_folder: Path, attempt: int) -> None:
+        self._log = layout.log_file(stage_folder / layout.LOGS, POD)
+        self._copy = layout.attempt_log(stage_folder, attempt)
         self._tails: list[tuple[int, LineTail]] = []
         self._closed = False
 
@@ -31,22 +57,42 @@ class PodOutput:
 
     def forward(self, *, final: bool = False) -> None:
         for number, tail in self._tails:
-            for line in tail.read(final=final):
-                self._print(f"[{number}] {line}")
+            lines = _prefixed(f"[rank {number}] ", tail.read(final=final))
+            while batch := list(islice(lines, _AT_ONCE)):
+                self._print(batch)
 
     def say(self, text: str) -> None:
         """On stdout, and kept in the log; a log that cannot be written must not end the stage."""
-        self._print(f"[launcher] {text}")
+        self._print(list(_prefixed(_OWN, [text])))
         stamp = datetime.now().isoformat(sep=" ", timespec="milliseconds").replace(".", ",")
         with contextlib.suppress(OSError):
             atomic.append_line(self._log, f"{stamp}:INFO:{text}")
 
-    def _print(self, line: str) -> None:
+    def _print(self, lines: Sequence[str]) -> None:
+        with contextlib.suppress(OSError):
+            # Closed each time: only then does a network file system show them to others.
+            atomic.append_lines(self._copy, lines)
         if self._closed:
             return
         try:
-            sys.stdout.buffer.write(line.encode() + b"\n")
+            sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
             sys.stdout.buffer.flush()
         except OSError:  # whoever read it has gone; what is buffered must not fail again at the interpreter's end
             self._closed = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prefixed(prefix: str, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for line in text.split("\n"):
+            data = line.encode()
+            if len(data) <= MAX_BYTES:
+                yield prefix + line
+                continue
+            begin = 0
+            while begin < len(data):
+                end = begin + MAX_BYTES
+                while end < len(data) and data[end] & 0xC0 == 0x80:  # not inside a letter
+                    end -= 1
+                yield prefix + data[begin:end].decode()
+                begin = end

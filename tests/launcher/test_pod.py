@@ -91,9 +91,9 @@ def test_a_good_stage_is_complete_with_marker_logs_and_prefixes(folder: Path) ->
     ended = record.read_attempt(folder / "train", 1)
     assert code == 0
     assert marker.marker_fault(folder / "train", plan.stage("train"), plan.hash, deep=True) is None
-    assert "[0] step 2 done" in lines
+    assert "[rank 0] step 2 done" in lines
     assert lines[0].startswith("[launcher] attempt 1 of train begins")
-    assert all(line.startswith(("[0] ", "[launcher] ")) for line in lines)
+    assert all(line.startswith(("[rank 0] ", "[launcher] ")) for line in lines)
     assert "step 2 done" in (folder / "train/logs/rank_0.log").read_text().splitlines()
     assert ended is not None
     assert (ended.exit_code, ended.reason, ended.message) == (0, "", "")
@@ -102,8 +102,8 @@ def test_a_good_stage_is_complete_with_marker_logs_and_prefixes(folder: Path) ->
 def test_lines_are_whole_whatever_bytes_they_hold(folder: Path) -> None:
     _, lines = finish(start(folder, "--steps", "2", "--trouble", "0:1:bytes"))
 
-    assert "[0] \ufffd\ufffd not text" in lines
-    assert "[0] no endstep 1 done" in lines
+    assert "[rank 0] \ufffd\ufffd not text" in lines
+    assert "[rank 0] no endstep 1 done" in lines
 
 
 def test_an_error_of_the_program_is_told_with_its_last_lines(folder: Path) -> None:
@@ -139,7 +139,7 @@ def test_an_earlier_result_does_not_stand_in_for_a_missing_one(folder: Path) -> 
 
     _, lines = finish(start(folder, attempt=2))
 
-    assert "[0] step 1 done" in lines
+    assert "[rank 0] step 1 done" in lines
     result = marker.read_marker(folder / "train")
     assert result is not None
     assert result.metrics == {"steps": 2}
@@ -200,7 +200,7 @@ def test_ranks_go_together_and_each_has_its_log(folder: Path, several: None) -> 
 
     assert code == 0
     for number in range(4):
-        assert f"[{number}] step 2 done" in lines
+        assert f"[rank {number}] step 2 done" in lines
         assert "step 2 done" in layout.log_file(folder / "train/logs", f"rank_{number}").read_text()
 
 
@@ -287,7 +287,7 @@ def test_a_port_that_is_taken_is_replaced(folder: Path, several: None, monkeypat
         out = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True, timeout=120).stdout
 
     assert "trying the next one" in out
-    assert out.count("[0] step 1 done") == 1
+    assert out.count("[rank 0] step 1 done") == 1
 
 
 def test_an_unknown_stage_is_refused_for_good(folder: Path) -> None:
@@ -304,4 +304,4 @@ def test_msrun_of_mindspore_starts_the_ranks_and_ends_with_them(folder: Path) ->
     code, lines = finish(start(folder, "--steps", "3", processes=2))
 
     assert code == 0
-    assert {"[0] step 2 done", "[1] step 2 done"} <= set(lines)
+    assert {"[rank 0] step 2 done", "[rank 1] step 2 done"} <= set(lines)

@@ -101,3 +101,13 @@ def test_json_lines_of_a_missing_file_are_none_and_foreign_lines_are_passed_over
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'[1]\nnot json\n{"step": 1}\n\xff\xfe\n')
     assert list(atomic.read_json_lines(path)) == [{"step": 1}]
+
+
+def test_several_lines_are_appended_at_once_after_a_torn_one(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "attempt_1.log"
+    atomic.append_lines(path, ["a", "", "b"])
+    with path.open("a") as stream:
+        stream.write("torn")
+    atomic.append_lines(path, ["c"])
+
+    assert path.read_text() == "a\n\nb\ntorn\nc\n"

@@ -1,0 +1,87 @@
+"""Fixtures of the cluster tests: where the cluster is, kubectl, a fresh namespace, the image, process control."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.access import Kubectl, Namespace, fresh_namespace
+from tests.cluster.boot import layout_of
+from tests.cluster.control import Control
+from tests.cluster.layout import Layout
+
+IMAGE = "SEED_TEST_IMAGE"  # environment: the cpu image as another cluster can pull it
+
+
+def give_up(request: pytest.FixtureRequest, reason: str) -> None:
+    """Fails where cluster tests were asked for (`-m cluster`), skips elsewhere."""
+    wanted = request.config.getoption("markexpr")
+    if "cluster" in wanted and "not cluster" not in wanted:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def layout() -> Layout:
+    return layout_of()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest, layout: Layout) -> Path:
+    """KUBECONFIG where it is set (kind, k3s, …), else the test cluster's."""
+    path = Path(os.environ.get("KUBECONFIG") or layout.kubeconfig)
+    if not path.exists():
+        give_up(request, f"no cluster: {path} does not exist; `make cluster` boots one")
+    answer = Kubectl(path).run("get", "--raw", "/readyz", "--request-timeout=10s")
+    if answer.returncode:
+        give_up(request, f"no cluster answers at {path}: {answer.stderr.strip()}; `make cluster` mends or boots one")
+    return path
+
+
+@pytest.fixture(scope="session")
+def kubectl(kubeconfig: Path) -> Kubectl:
+    return Kubectl(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def own(kubeconfig: Path, layout: Layout) -> bool:
+    """Whether the cluster is the one that `make cluster` boots."""
+    return kubeconfig.resolve() == layout.kubeconfig.resolve()
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, kubectl: Kubectl, layout: Layout, own: bool) -> Iterator[Namespace]:
+    """Fresh, Pod Security `restricted` enforced, claim `sphereface` bound; removed afterwards."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:30].strip("-")
+    name = f"t-{words}-{uuid.uuid4().hex[:6]}"
+    with fresh_namespace(kubectl, name, layout.storage / name if own else None) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def image(request: pytest.FixtureRequest, layout: Layout) -> str:
+    """The cpu image, by digest."""
+    if IMAGE in os.environ:
+        return os.environ[IMAGE]
+    try:
+        return str(json.loads(layout.images.read_text())["cpu"])
+    except (FileNotFoundError, KeyError):
+        give_up(request, f"no cpu image is named in {layout.images}; build and push it first")
+        raise
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, layout: Layout, own: bool) -> Iterator[Control]:
+    """Kills and restarts parts of the test cluster; afterwards every part runs again."""
+    if not own:
+        pytest.skip("parts can be killed only on the test cluster that `make cluster` boots")
+    control = Control(layout)
+    control.mend()
+    yield control
+    control.mend()

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,12 @@ class Plan:
     """The spec that it was made from, flat by dotted key: what differs is named by these keys."""
     hash: str
     """sha256 (hex) of the canonical JSON of all the rest."""
+    resource: str = ""
+    """What a stage's pod asks a cluster for, one a process (from the device's profile); empty = nothing."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Of the device's profile: labels of the nodes that have such devices; those of `kubernetes` win."""
+    tolerations: tuple[str, ...] = ()
+    """Of the device's profile: taints of such nodes."""
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)
@@ -72,7 +78,20 @@ def make_plan(spec: RunSpec) -> Plan:
     profile = load_profile(spec.device)
     folder = layout.run_folder(Path(spec.storage), spec.name)
     stages = tuple(_stage(name, spec, profile, folder) for name in STAGES if name in spec.stages)
-    return sealed(Plan(spec.name, spec.device, spec.devices, str(folder), stages, spec.kubernetes, flat(spec), hash=""))
+    plan = Plan(
+        run=spec.name,
+        device=spec.device,
+        devices=spec.devices,
+        folder=str(folder),
+        stages=stages,
+        kubernetes=spec.kubernetes,
+        spec=flat(spec),
+        hash="",
+        resource=profile.resource,
+        node_selector=profile.node_selector,
+        tolerations=profile.tolerations,
+    )
+    return sealed(plan)
 
 
 def sealed(plan: Plan) -> Plan:
@@ -104,7 +123,9 @@ def _flat_kubernetes(kubernetes: KubernetesSpec) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in dataclasses.asdict(kubernetes).items():
         full = f"kubernetes.{key}"
-        if isinstance(value, Mapping):
+        if key == "templates":
+            values |= {f"{full}.{name}": f"sha256:{_sha256(text)}" for name, text in value.items()}
+        elif isinstance(value, Mapping):
             values |= {f"{full}.{part}": text for part, text in value.items()}
         else:
             values[full] = list(value) if isinstance(value, tuple) else value
@@ -144,6 +165,9 @@ def from_json(value: Mapping[str, Any]) -> Plan:
             kubernetes=_kubernetes_from_json(value["kubernetes"]),
             spec=dict(value["spec"]),
             hash=value["hash"],
+            resource=value["resource"],
+            node_selector=dict(value["node_selector"]),
+            tolerations=tuple(value["tolerations"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LauncherError(f"plan is not complete: {type(error).__name__}: {error}") from None
@@ -223,7 +247,11 @@ def _content(plan: Plan) -> dict[str, Any]:
 
 def _hash(plan: Plan) -> str:
     canonical = json.dumps(_content(plan), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _sha256(canonical)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _kubernetes_from_json(value: Mapping[str, Any] | None) -> KubernetesSpec | None:

@@ -61,6 +61,9 @@ class KubernetesSpec:
     """Further annotations of every object."""
     start_deadline_s: float = 900.0
     """Seconds in which a pod must have started; after that the attempt is ended with the reason it waited for."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """The user's own templates by file name (`stage.yaml.j2`), in place of those of `k8s_templates`. In a spec the key
+    is the folder that holds them."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         index = os.environ.get(ENV_INDEX, "")
         if not index.isdecimal():
-            raise UsageError(f"{ENV_INDEX} is not set; this is for pods of a Job with completionMode Indexed")
+            raise UsageError(f"{ENV_INDEX} is not set; this is for pods of an Indexed Job")
         lines = checkpoints.load_list(given.list)
         return judge(Batch(given.name, given.storage, lines, tuple(given.options), policy), int(index), stop)
     except LauncherError as error:

@@ -9,6 +9,7 @@ account may read that one Job and nothing else.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +90,11 @@ def look(batch: Path, lines: Sequence[str]) -> Iterator[Found]:
 
 
 def _open_api() -> Api:
-    raise NotImplementedError
+    """As the account of the pod that this runs in."""
+    from launcher.backends.kubernetes import credentials
+    from launcher.backends.kubernetes.http_api import HttpApi
+
+    return HttpApi(credentials.of_service_account(os.environ))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ MAX_MESSAGE = 400
 """Characters that are kept of what the cluster says."""
 
 _NOISE = re.compile(
-    r"(rpc error: code = \w+ desc = |Back-off pulling image \"[^\"]*\": |ErrImagePull: |[Ff]ailed to [^:\"]*\"[^\"]*\": )"
+    r'(rpc error: code = \w+ desc = |Back-off pulling image "[^"]*": |ErrImagePull: |[Ff]ailed to [^:"]*"[^"]*": )'
 )
 _COMMAND = re.compile(r'exec: "([^"]+)"')
 _NODES = re.compile(r"^0/(\d+) nodes are available: (.*?)\.?(?: (?:preemption|no new claims)\b.*)?$", re.DOTALL)

@@ -37,6 +37,8 @@ LABEL_STAGE = f"{PREFIX}stage"
 LABEL_ATTEMPT = f"{PREFIX}attempt"
 LABEL_ROLE = f"{PREFIX}role"
 """plan, status, runner, stage, reader or cleaner: what an object is for."""
+LABEL_BATCH = f"{PREFIX}batch"
+"""In place of LABEL_RUN on what belongs to a batch evaluation, so that no verb on runs finds it."""
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_PART_OF = "app.kubernetes.io/part-of"
@@ -63,6 +65,8 @@ STATUS_KEY = "status.json"
 
 PLAN, STATUS, RUNNER, READER, CLEANER = "plan", "status", "runner", "reader", "cleaner"
 STAGE = "stage"
+CHECKPOINTS, JUDGE, SUMMARY = "checkpoints", "judge", "summary"
+"""Roles in a batch evaluation."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -95,3 +99,13 @@ def labels(run: str, role: str, stage: str = "", attempt: int | None = None) -> 
     if attempt is not None:
         own[LABEL_ATTEMPT] = str(attempt)
     return own
+
+
+def batch_labels(batch: str, role: str) -> dict[str, str]:
+    return {
+        LABEL_NAME: APP,
+        LABEL_MANAGED_BY: MANAGER,
+        LABEL_PART_OF: batch,
+        LABEL_BATCH: batch,
+        LABEL_ROLE: role,
+    }

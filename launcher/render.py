@@ -64,20 +64,60 @@ def with_attempt(job: Mapping[str, Any], attempt: int) -> dict[str, Any]:
 def runner_job(plan: Plan) -> dict[str, Any]:
     name = names.object_name(plan.run, names.RUNNER)
     values = {"service_account": name, "plan": names.object_name(plan.run, names.PLAN)}
-    return _object(plan, "runner", names.RUNNER, name, values | _pod(plan))
+    return _object(plan, "runner", names.RUNNER, name, values | pod_values(plan))
 
 
 def cleaner_job(plan: Plan) -> dict[str, Any]:
     """Removes the run folder, if it is this plan's."""
     values = {"folder": verbatim(plan.folder), "plan_hash": plan.hash}
-    return _object(plan, "cleaner", names.CLEANER, names.object_name(plan.run, names.CLEANER), values | _pod(plan))
+    return _object(
+        plan, "cleaner", names.CLEANER, names.object_name(plan.run, names.CLEANER), values | pod_values(plan)
+    )
 
 
 def reader_pod(plan: Plan, suffix: str, argv: Sequence[str]) -> dict[str, Any]:
     """Carries out `argv` with the storage mounted read-only; `suffix` makes its name its own."""
     name = f"{names.object_name(plan.run, names.READER)}-{suffix}"
     values = {"argv": [verbatim(word) for word in argv]}
-    return _object(plan, "reader", names.READER, name, values | _pod(plan))
+    return _object(plan, "reader", names.READER, name, values | pod_values(plan))
+
+
+def kubernetes_of(plan: Plan) -> KubernetesSpec:
+    """Raises SpecError for a plan that is not for a cluster."""
+    if plan.kubernetes is None:
+        raise SpecError(f"run '{plan.run}' is planned for this machine, not for a cluster; use --backend kubernetes")
+    return plan.kubernetes
+
+
+def pod_values(plan: Plan) -> dict[str, Any]:
+    """What all pods of a run have of its spec."""
+    kubernetes = kubernetes_of(plan)
+    return {
+        "image": kubernetes.image,
+        "image_pull_policy": kubernetes.image_pull_policy,
+        "image_pull_secret": kubernetes.image_pull_secret,
+        "priority_class": kubernetes.priority_class,
+        "node_selector": kubernetes.node_selector,
+        "tolerations": _tolerations(*kubernetes.tolerations),
+        "user": kubernetes.user,
+        "claim": kubernetes.claim,
+        "storage": plan.spec["storage"],
+        "cpu": kubernetes.cpu,
+        "memory": kubernetes.memory,
+        "shm": kubernetes.shm,
+    }
+
+
+def stage_pod_values(plan: Plan, stage: Stage) -> dict[str, Any]:
+    """What the pods of a stage have beside that: devices, where these are, and the stage's environment."""
+    kubernetes = kubernetes_of(plan)
+    return pod_values(plan) | {
+        "env": {name: verbatim(value) for name, value in {"HOME": "/tmp", **stage.env}.items()},  # noqa: S108
+        "resource": plan.resource,
+        "devices": str(stage.processes),
+        "node_selector": {**plan.node_selector, **kubernetes.node_selector},
+        "tolerations": _tolerations(*plan.tolerations, *kubernetes.tolerations),
+    }
 
 
 def verbatim(text: str) -> str:
@@ -108,39 +148,15 @@ def _status(plan: Plan) -> dict[str, Any]:
 
 
 def _stage_job(plan: Plan, stage: Stage) -> dict[str, Any]:
-    kubernetes = _kubernetes(plan)
+    kubernetes = kubernetes_of(plan)
     deadline = stage.policy.deadline_s
-    values = _pod(plan) | {
+    values = stage_pod_values(plan, stage) | {
         "labels": {**kubernetes.labels, **names.labels(plan.run, names.STAGE, stage.name, 1)},
         "folder": verbatim(plan.folder),
         "stage": stage.name,
-        "env": {name: verbatim(value) for name, value in {"HOME": "/tmp", **stage.env}.items()},  # noqa: S108
-        "resource": plan.resource,
-        "devices": str(stage.processes),
-        "node_selector": {**plan.node_selector, **kubernetes.node_selector},
-        "tolerations": _tolerations(*plan.tolerations, *kubernetes.tolerations),
         "active_deadline_s": math.ceil(deadline + kubernetes.start_deadline_s + BACKSTOP_S) if deadline else None,
     }
     return _object(plan, "stage", names.STAGE, names.stage_job(plan.run, stage.name, 1), values)
-
-
-def _pod(plan: Plan) -> dict[str, Any]:
-    """What all pods of a run have of its spec."""
-    kubernetes = _kubernetes(plan)
-    return {
-        "image": kubernetes.image,
-        "image_pull_policy": kubernetes.image_pull_policy,
-        "image_pull_secret": kubernetes.image_pull_secret,
-        "priority_class": kubernetes.priority_class,
-        "node_selector": kubernetes.node_selector,
-        "tolerations": _tolerations(*kubernetes.tolerations),
-        "user": kubernetes.user,
-        "claim": kubernetes.claim,
-        "storage": plan.spec["storage"],
-        "cpu": kubernetes.cpu,
-        "memory": kubernetes.memory,
-        "shm": kubernetes.shm,
-    }
 
 
 def _tolerations(*taints: str) -> list[dict[str, Any]]:
@@ -154,7 +170,7 @@ def _tolerations(*taints: str) -> list[dict[str, Any]]:
 
 def _object(plan: Plan, template: str, role: str, name: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The filled template, checked to be the object that it stands for."""
-    kubernetes = _kubernetes(plan)
+    kubernetes = kubernetes_of(plan)
     given = {
         "name": name,
         "namespace": kubernetes.namespace,
@@ -211,13 +227,7 @@ def _check(made: Mapping[str, Any], template: str, given: Mapping[str, Any]) -> 
 
 
 def _annotations(plan: Plan) -> dict[str, str]:
-    return {**_kubernetes(plan).annotations, names.ANNOTATION_PLAN_HASH: plan.hash}
-
-
-def _kubernetes(plan: Plan) -> KubernetesSpec:
-    if plan.kubernetes is None:
-        raise SpecError(f"run '{plan.run}' is planned for this machine, not for a cluster; use --backend kubernetes")
-    return plan.kubernetes
+    return {**kubernetes_of(plan).annotations, names.ANNOTATION_PLAN_HASH: plan.hash}
 
 
 def _indented(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 from launcher.status import RunStatus, StageStatus
 
 SCHEMA = 1
+
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:=-]*[A-Za-z0-9/]")
+"""YAML's own words (`true`, `no`) are quoted by PyYAML itself."""
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -30,6 +34,30 @@ def document(value: Mapping[str, Any], form: str) -> str:
     import yaml
 
     return str(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120)).rstrip()
+
+
+def manifests(objects: Sequence[Mapping[str, Any]], form: str) -> str:
+    """What `kubectl apply -f -` reads: documents of YAML, texts of several lines as such, or one List of JSON.
+
+    Text is quoted wherever kubectl's parser could read a number or a truth value that PyYAML does not (`1e3`, `y`).
+    """
+    if form == "json":
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}, indent=2, ensure_ascii=False)
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  its base's name
+            return True
+
+    def text(dumper: Dumper, value: str) -> Any:
+        style = "|" if "\n" in value else None if _PLAIN.fullmatch(value) else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return "\n---\n".join(
+        yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10_000).rstrip("\n")
+        for value in objects
+    )
 
 
 def run_data(status: RunStatus) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 from types import MappingProxyType
 
+import pytest
 import yaml
 
 from launcher.states import State
@@ -60,3 +62,22 @@ def test_run_data() -> None:
     assert (stage["state"], stage["started"], stage["metrics"]) == ("Running", "2023-11-14T22:13:21Z", {"loss": 1.5})
     assert stage["progress"]["step"] == 3
     assert stage["progress"]["loss"] is None, "JSON has no NaN"
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "y", "on", "0x10", "a: b", "- a", "---", "two\nlines\n", " a\nb", "ü😀", "", "{"]
+)
+def test_manifests_keep_every_text_what_it_is(text: str) -> None:
+    """`1e3` and `y` are texts for PyYAML, and a number and a truth value for kubectl: they are quoted."""
+    written = output.manifests([{"data": {text: text}}, {"kind": "Job"}], "yaml")
+    assert list(yaml.safe_load_all(written)) == [{"data": {text: text}}, {"kind": "Job"}]
+    assert not re.search(r"^  (1e3|y|on|0x10):", written, re.MULTILINE)
+
+
+def test_manifests_as_json_are_one_list() -> None:
+    value = json.loads(output.manifests([{"kind": "Role"}, {"kind": "Job"}], "json"))
+    assert (value["kind"], [item["kind"] for item in value["items"]]) == ("List", ["Role", "Job"])
+
+
+def test_a_text_of_several_lines_is_shown_as_such() -> None:
+    assert "a: |\n  first\n  second" in output.manifests([{"a": "first\nsecond\n"}], "yaml")

@@ -12,12 +12,14 @@
     ├── WaitTimeout          exit 5    still not finished when the time was up
     └── Conflict             exit 6    the name is taken by a run with another plan
 
-Exit 42 is a configuration error inside a pod (never retried); 130 is an interruption by the user.
+Exit 42 is a configuration error inside a pod (never retried), 74 a storage that takes nothing any more (full, not
+writable); 130 is an interruption by the user.
 """
 
 from __future__ import annotations
 
 CONFIGURATION_EXIT = 42
+STORAGE_EXIT = 74
 INTERRUPTED_EXIT = 130
 
 

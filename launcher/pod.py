@@ -3,7 +3,8 @@
     python -m launcher.pod --folder RUN_FOLDER --stage train --attempt 2
 
 It is the same on one machine, as a child of the run's supervisor, and in a container, as its first process. Exit code:
-0 the stage is complete and its marker written, 1 it failed, 42 its configuration is wrong, 143 it was told to stop.
+0 the stage is complete and its marker written, 1 it failed, 42 its configuration is wrong, 74 its storage takes
+nothing any more, 143 it was told to stop.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import marker, progress, record
-from launcher.errors import CONFIGURATION_EXIT, LauncherError, StorageError, UsageError
+from launcher import marker, names, progress, record
+from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, StorageError, UsageError
 from launcher.facts import Attempt
 from launcher.plan import Plan, Stage
 from launcher.processes import endings, msrun, process_tree, rank, rank_logs
@@ -34,12 +35,14 @@ STOP_GRACE_S = 15.0
 """A rank that is told to stop finishes its step and saves a checkpoint."""
 FAILURE_GRACE_S = 4.0
 """After a failure the others wait in an all-reduce and cannot save anything."""
+_GRACE_S = {"Terminated": STOP_GRACE_S, "DeadlineExceeded": STOP_GRACE_S, "Superseded": 0.0}
 LINGER_S = 60.0
 """How long msrun may stay after the last rank has ended well."""
 LAST_LINES = 15
 MAX_SHOWN = 500
 """Characters of a line that are kept of the last lines; the log has all of them."""
 _PORTS_TRIED = 4
+_FENCE_S = 1.0
 
 
 class Stop:
@@ -60,11 +63,30 @@ class Stop:
         self.asked = True
 
 
+class Fence:
+    """Whether the run has given this attempt up: a node that was lost to the cluster may still carry it out."""
+
+    def __init__(self, stage_folder: Path, attempt: int) -> None:
+        self._stage_folder = stage_folder
+        self._attempt = attempt
+        self._looked = 0.0
+
+    def passed(self) -> bool:
+        """Looks at the storage once a second at most."""
+        if time.monotonic() - self._looked < _FENCE_S:
+            return False
+        self._looked = time.monotonic()
+        return record.is_given_up(self._stage_folder, self._attempt)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m launcher.pod", description="First process of a stage.")
     parser.add_argument("--folder", type=Path, required=True, help="the run folder")
     parser.add_argument("--stage", required=True)
-    parser.add_argument("--attempt", type=int, required=True, help="1, 2, …")
+    attempt = os.environ.get(names.ENV_ATTEMPT)
+    parser.add_argument(
+        "--attempt", type=int, default=attempt, required=attempt is None, help=f"1, 2, …; default: {names.ENV_ATTEMPT}"
+    )
     parser.add_argument("--supervisor", type=int, help="process id of the parent with which this process ends")
     given = parser.parse_args(arguments)
     stop = Stop()
@@ -74,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         return run(given.folder, given.stage, given.attempt, stop)
     except LauncherError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, StorageError) else CONFIGURATION_EXIT
+        return STORAGE_EXIT if isinstance(error, StorageError) else CONFIGURATION_EXIT
 
 
 def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
@@ -84,7 +106,14 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
         raise UsageError(f"run '{plan.run}' has no stage '{stage_name}'")
     stage = plan.stage(stage_name)
     stage_folder = layout.stage_folder(folder, stage.name)
+    if record.is_given_up(stage_folder, attempt):
+        print(f"[launcher] attempt {attempt} of {stage.name} was given up before it began", flush=True)
+        return 1
     begun = Attempt(attempt, time.time(), pid=os.getpid())
+    if marker.is_complete(stage_folder, stage, plan.hash):
+        print(f"[launcher] {stage.name} is complete already", flush=True)
+        record.write_attempt(stage_folder, replace(begun, ended=time.time(), exit_code=0))
+        return 0
     record.write_attempt(stage_folder, begun)
     with record.storage_errors(stage_folder):
         (stage_folder / layout.RESULT).unlink(missing_ok=True)  # of an attempt that did not complete the stage
@@ -92,26 +121,26 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
     output = PodOutput(stage_folder, attempt)
     output.say(f"{begin_words(stage.name, attempt)}, {stage.processes} process(es)")
     processes = StageProcesses(stage, folder, attempt)
-    ending = _carry_out(processes, stop, output)
+    ending = _carry_out(processes, stop, Fence(stage_folder, attempt), output)
     if ending.exit_code == 0:
         ending = _mark(stage_folder, stage, plan, attempt)
     ended = _told(begun, ending, processes)
     for line in [_summary(stage, ended), *ended.last_lines]:
         output.say(line)
-    record.write_attempt(stage_folder, ended)
+    if ending.reason != "Superseded":  # its end is written already, and truer
+        record.write_attempt(stage_folder, ended)
     return ending.exit_code
 
 
-def _carry_out(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
+def _carry_out(processes: StageProcesses, stop: Stop, fence: Fence, output: PodOutput) -> Ending:
     for _ in range(_PORTS_TRIED):
         try:
             processes.start(os.environ)
             output.follow(processes)
-            ending = _watch(processes, stop, output)
+            ending = _watch(processes, stop, fence, output)
         except OSError as error:
             ending = endings.not_started(error)
-        gentle = ending.reason in ("Terminated", "DeadlineExceeded")
-        stuck = processes.stop(STOP_GRACE_S if gentle else FAILURE_GRACE_S)
+        stuck = processes.stop(_GRACE_S.get(ending.reason, FAILURE_GRACE_S))
         output.forward(final=True)
         if stuck:
             output.say(f"could not be ended: process {', '.join(str(process.pid) for process in stuck)}")
@@ -121,7 +150,7 @@ def _carry_out(processes: StageProcesses, stop: Stop, output: PodOutput) -> Endi
     return ending
 
 
-def _watch(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
+def _watch(processes: StageProcesses, stop: Stop, fence: Fence, output: PodOutput) -> Ending:
     """Returns once the attempt has ended or has to be ended."""
     policy = processes.stage.policy
     hangs = HangWatch(policy)
@@ -134,6 +163,8 @@ def _watch(processes: StageProcesses, stop: Stop, output: PodOutput) -> Ending:
         output.forward()
         if exit_code != 0 and stop.asked:
             return Ending(endings.TERMINATED_EXIT, "Terminated", "told to stop")
+        if fence.passed():
+            return Ending(1, "Superseded", "the run has given this attempt up")
         failure = endings.first_failure(members, endings.read_failures(processes.status, processes.stage.processes))
         if failure:
             return failure
@@ -179,7 +210,9 @@ def _port_was_taken(processes: StageProcesses) -> bool:
 def _mark(stage_folder: Path, stage: Stage, plan: Plan, attempt: int) -> Ending:
     try:
         with record.storage_errors(stage_folder):
-            marker.write_marker(stage_folder, marker.make_marker(stage_folder, stage, plan.hash, attempt))
+            image = os.environ.get(names.ENV_IMAGE, "")
+            made = marker.make_marker(stage_folder, stage, plan.hash, attempt, image=image)
+            marker.write_marker(stage_folder, made)
     except marker.MarkerError as error:
         return Ending(1, "NoMarker", str(error), culprit=layout.rank_name(0))
     except StorageError as error:

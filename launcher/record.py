@@ -42,6 +42,8 @@ class StageRecord:
     ended: float | None = None
     exit_code: int | None = None
     node: str = ""
+    image: str = ""
+    """That the last attempt ran, by digest; empty for plain processes."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class RunRecord:
     reason: str = ""
     message: str = ""
     ended: float | None = None
+    resumes: int = 0
+    """How often a person asked to go on (on a cluster: the number that the last runner carried out)."""
 
     def stage(self, name: str) -> StageRecord:
         return next(stage for stage in self.stages if stage.name == name)
@@ -166,12 +170,20 @@ def read_attempt(stage_folder: Path, attempt: int) -> Attempt | None:
         return None
 
 
+def is_given_up(stage_folder: Path, attempt: int) -> bool:
+    """Whether the run has written this attempt's end down itself, or begun a later one."""
+    own = read_attempt(stage_folder, attempt)
+    return (own is not None and own.ended is not None) or any(later > attempt for later in _numbers(stage_folder))
+
+
 def read_attempts(stage_folder: Path) -> tuple[Attempt, ...]:
     """All of them in order. One that cannot be read is known to have been, and nothing more."""
-    numbers = sorted(
-        int(path.stem) for path in (stage_folder / layout.ATTEMPTS).glob("*.json") if path.stem.isdecimal()
-    )
-    return tuple(read_attempt(stage_folder, number) or _lost(stage_folder, number) for number in numbers)
+    return tuple(read_attempt(stage_folder, number) or _lost(stage_folder, number) for number in _numbers(stage_folder))
+
+
+def _numbers(stage_folder: Path) -> list[int]:
+    found = (stage_folder / layout.ATTEMPTS).glob("*.json")
+    return sorted(int(path.stem) for path in found if path.stem.isdecimal())
 
 
 def stage_facts(folder: Path, plan: Plan, record: RunRecord | None = None) -> dict[str, StageFacts]:

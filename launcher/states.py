@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from launcher.errors import CONFIGURATION_EXIT, INTERRUPTED_EXIT
+from launcher.errors import CONFIGURATION_EXIT, INTERRUPTED_EXIT, STORAGE_EXIT
 
 
 class State(StrEnum):
@@ -235,6 +235,7 @@ _EXIT_WORDS: Mapping[int, str] = {
     1: "StageFailed",
     2: "ConfigurationError",
     CONFIGURATION_EXIT: "ConfigurationError",
+    STORAGE_EXIT: "StorageFull",
     126: "StartFailed",
     127: "StartFailed",
     INTERRUPTED_EXIT: "Interrupted",

@@ -17,13 +17,14 @@ from datetime import datetime
 from pathlib import Path
 
 from launcher import names
+from launcher.errors import STORAGE_EXIT
 from launcher.processes import process_tree
 from runfolder import atomic, layout
 
 SCHEDULER = "scheduler"
 MSRUN = "msrun"
 NOT_STARTED_EXIT = 127
-NO_LOG_EXIT = os.EX_IOERR
+NO_LOG_EXIT = STORAGE_EXIT
 """The storage is full or not writable, so that not even a log can be begun."""
 
 

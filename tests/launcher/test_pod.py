@@ -290,6 +290,59 @@ def test_a_port_that_is_taken_is_replaced(folder: Path, several: None, monkeypat
     assert out.count("[rank 0] step 1 done") == 1
 
 
+@pytest.mark.parametrize("by", ["its end", "a later attempt"])
+def test_an_attempt_that_the_run_gave_up_ends_itself_and_leaves_its_record_alone(folder: Path, by: str) -> None:
+    pod = start(folder, "--steps", "1000")
+    wait_until(begun(folder))
+    given_up = Attempt(1, 1.0, ended=2.0, reason="NodeLost")
+    record.write_attempt(folder / "train", given_up)
+    if by == "a later attempt":
+        record.write_attempt(folder / "train", Attempt(2, 3.0))
+
+    code, lines = finish(pod)
+
+    assert (code, lines[-1]) == (
+        1,
+        "[launcher] attempt 1 of train ended, Superseded: the run has given this attempt up",
+    )
+    assert record.read_attempt(folder / "train", 1) == given_up
+    assert finish(start(folder))[0] == 1, "nor may it begin again"
+    assert record.read_attempt(folder / "train", 1) == given_up
+
+
+def test_what_is_complete_is_not_done_again(folder: Path) -> None:
+    assert run(folder, "--steps", "2").exit_code == 0
+    made = (folder / "train" / layout.SUCCESS).read_bytes()
+
+    assert run(folder, attempt=2).exit_code == 0
+
+    assert (folder / "train" / layout.SUCCESS).read_bytes() == made
+    assert {attempt for attempt, _ in steps_done(folder)} == {1}
+
+
+def test_in_a_container_the_environment_says_which_attempt_and_image_it_is(folder: Path) -> None:
+    written(folder.parents[1], stage(folder, "train", "--steps", "2"))
+    environment = {**os.environ, names.ENV_ATTEMPT: "3", names.ENV_IMAGE: "registry/sphereface:1"}
+    argv = [sys.executable, "-m", "launcher.pod", "--folder", str(folder), "--stage", "train"]
+
+    subprocess.run(argv, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=120)
+
+    made = marker.read_marker(folder / "train")
+    assert made is not None
+    assert (made.attempt, made.image) == (3, "registry/sphereface:1")
+
+
+def test_a_storage_that_takes_nothing_is_told_by_the_exit_code(folder: Path) -> None:
+    written(folder.parents[1], stage(folder, "train"))
+    (folder / "train").touch()  # even root cannot make a folder there
+    argv = [sys.executable, "-m", "launcher.pod", "--folder", str(folder), "--stage", "train", "--attempt", "1"]
+
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 74
+    assert done.stderr.startswith(f"error: {folder}/train")
+
+
 def test_an_unknown_stage_is_refused_for_good(folder: Path) -> None:
     written(folder.parents[1], stage(folder, "train"))
     argv = [sys.executable, "-m", "launcher.pod", "--folder", str(folder), "--stage", "tarin", "--attempt", "1"]

@@ -80,4 +80,4 @@ def test_manifests_as_json_are_one_list() -> None:
 
 
 def test_a_text_of_several_lines_is_shown_as_such() -> None:
-    assert "a: |\n  first\n  second" in output.manifests([{"a": "first\nsecond\n"}], "yaml")
+    assert "data: |\n  first\n  second" in output.manifests([{"data": "first\nsecond\n"}], "yaml")

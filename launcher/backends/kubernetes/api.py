@@ -64,7 +64,10 @@ class Api(Protocol):
         """Of what is not there: nothing."""
 
     def log(self, pod: str, query: Mapping[str, str]) -> Iterator[str]:
-        """Lines of the pod's log, without line ends, as they come; ends when the connection does, whatever ended it."""
+        """Lines of the pod's log, without line ends, as they come. A connection that breaks is a BackendError too.
+
+        A last line without an end is left out: nobody can tell whether it is whole.
+        """
 
     def request(
         self,

@@ -83,12 +83,10 @@ class HttpApi:
             for chunk in response.stream(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") for line in lines)
-        except (HTTPError, OSError):
-            rest = b""  # half of a line: it comes whole when it is asked for again
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error) from None
         finally:
             response.close()
-        if rest:
-            yield rest.decode(errors="replace")
 
     def request(
         self,

@@ -14,6 +14,9 @@ from launcher.facts import Attempt, StageFacts
 from launcher.plan import Plan, Stage
 
 MAX_BACKOFF_S = 600.0
+MAX_DISRUPTIONS = 10
+"""So often an attempt is made again that the cluster ended (node lost, preempted, …); a stage's own failures count
+against its retries instead."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,19 @@ def _next(stage: Stage, facts: StageFacts, now: float) -> Action:
     reason = states.reason_for(last.exit_code, last.reason)
     if not (reason.retry and last.retry):
         return Fail(stage.name, reason.word, last.message or reason.sentence)
-    if len(counted) > stage.policy.retries:
+    alike = [attempt for attempt in counted if _is_disruption(attempt) is reason.disruption]
+    if len(alike) > (MAX_DISRUPTIONS if reason.disruption else stage.policy.retries):
         message = last.message or reason.sentence
-        return Fail(stage.name, reason.word, f"{message} ({len(counted)} attempts)" if len(counted) > 1 else message)
-    due = retry_at(stage, len(counted), last)
+        return Fail(stage.name, reason.word, f"{message} ({len(alike)} attempts)" if len(alike) > 1 else message)
+    due = retry_at(stage, len(alike), last)
     return Start(stage.name, following) if now >= due else Wait(stage.name, due)
 
 
+def _is_disruption(attempt: Attempt) -> bool:
+    return states.reason_for(attempt.exit_code, attempt.reason).disruption
+
+
 def retry_at(stage: Stage, failures: int, last: Attempt) -> float:
-    """When the attempt after `failures` failed ones is due: the pause doubles each time, up to MAX_BACKOFF_S."""
+    """When the attempt after so many failures or disruptions is due: the pause doubles, up to MAX_BACKOFF_S."""
     pause = stage.policy.backoff_s * 2.0 ** min(failures - 1, 30)
     return (last.ended or last.started) + min(pause, MAX_BACKOFF_S)

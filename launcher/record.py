@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -94,19 +92,11 @@ def write_plan(folder: Path, plan: Plan) -> bool:
     Raises Conflict, with the keys that differ, where another plan has the name; StorageError where it cannot write.
     """
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".plan-") as scratch:
-            draft = Path(scratch) / layout.PLAN
-            atomic.write_json(draft, plans.to_json(plan))
-            try:
-                # Unlike a rename, a link never replaces: of two submits at once, one is first.
-                os.link(draft, folder / layout.PLAN)
-                return True
-            except FileExistsError:
-                pass
+        if atomic.create_json(folder / layout.PLAN, plans.to_json(plan)):
+            return True
     theirs = read_plan(folder)
     if theirs.hash != plan.hash:
-        raise Conflict(_conflict(plan, theirs))
+        raise Conflict(conflict(plan, theirs))
     return False
 
 
@@ -152,6 +142,14 @@ def append_event(folder: Path, now: float, kind: str, **details: Any) -> None:
 
 def read_events(folder: Path) -> tuple[dict[str, Any], ...]:
     return tuple(atomic.read_json_lines(folder / layout.EVENTS))
+
+
+def begin_attempt(stage_folder: Path, attempt: Attempt) -> bool:
+    """Takes the attempt's number, as only one driver can; False where it is taken. Raises StorageError."""
+    with storage_errors(stage_folder):
+        return atomic.create_json(
+            layout.attempt_file(stage_folder, attempt.attempt), {"schema": SCHEMA, **asdict(attempt)}
+        )
 
 
 def write_attempt(stage_folder: Path, attempt: Attempt) -> None:
@@ -261,7 +259,7 @@ def run_folders(storage: Path) -> tuple[Path, ...]:
         raise StorageError(f"{runs}: cannot be read: {error.strerror}") from None
 
 
-def _conflict(ours: Plan, theirs: Plan) -> str:
+def conflict(ours: Plan, theirs: Plan) -> str:
     keys = plans.differing_keys(ours, theirs)
     what = f"differs in {', '.join(keys)}" if keys else "was planned by another version of the launcher"
     return (

@@ -52,6 +52,20 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def create_json(path: Path, value: Mapping[str, Any]) -> bool:
+    """Writes `path` whole if it is not there yet; of several who do so at once, one gets True."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:
+        draft = Path(scratch) / path.name
+        write_json(draft, value)
+        try:
+            os.link(draft, path)  # unlike a rename, a link never replaces
+        except FileExistsError:
+            return False
+    _fsync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    return True
+
+
 def append_line(path: Path, line: str) -> None:
     """Appends one whole line with a single write, so that lines of several processes never mix.
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from launcher.chain import MAX_BACKOFF_S, Action, Done, Fail, Start, Wait, decide
+from launcher.chain import MAX_BACKOFF_S, MAX_DISRUPTIONS, Action, Done, Fail, Start, Wait, decide
 from launcher.facts import Attempt, StageFacts
 from launcher.plan import Plan, make_plan
 from launcher.spec import RunSpec, StagePolicy
@@ -152,3 +152,48 @@ def test_after_a_person_asked_to_go_on_the_attempts_before_do_not_count() -> Non
 def test_a_lost_prerequisite_is_made_again_before_what_needs_it() -> None:
     facts = {"train": StageFacts(complete=False), "evaluate": StageFacts(complete=True)}
     assert decide(plan_of(), facts, 0.0) == Start("train", 1)
+
+
+DISRUPTED = Attempt(1, 0, ended=100.0, exit_code=143, reason="Preempted", message="taken")
+FAILED = Attempt(1, 0, ended=100.0, exit_code=1, reason="RankFailed", message="why")
+
+
+def attempts(*ends: Attempt) -> StageFacts:
+    return StageFacts(attempts=tuple(replace(end, attempt=number) for number, end in enumerate(ends, start=1)))
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+def test_what_the_cluster_ends_is_made_again_and_not_charged(retries: int) -> None:
+    """Every order of failures and disruptions of one stage, to its end."""
+    plan = plan_of(retries)
+    waiting: list[tuple[Attempt, ...]] = [()]
+    longest = 0
+    while waiting:
+        ends = waiting.pop()
+        disruptions, failed = ends.count(DISRUPTED), ends.count(FAILED)
+        longest = max(longest, len(ends))
+        action = decide(plan, {"train": attempts(*ends)}, 1e6)
+        if failed > retries:
+            assert action == Fail("train", "RankFailed", f"why ({failed} attempts)" if failed > 1 else "why")
+        elif disruptions > MAX_DISRUPTIONS:
+            assert action == Fail("train", "Preempted", f"taken ({disruptions} attempts)")
+        else:
+            assert action == Start("train", len(ends) + 1)
+            waiting += [(*ends, DISRUPTED)]
+            if failed <= retries and disruptions in (0, 1, MAX_DISRUPTIONS - 1, MAX_DISRUPTIONS):
+                waiting += [(*ends, FAILED)]
+    assert longest == MAX_DISRUPTIONS + 1 + retries
+
+
+def test_the_pause_after_a_disruption_is_that_of_its_own_kind() -> None:
+    plan = plan_of(retries=5)
+    both = attempts(FAILED, FAILED, DISRUPTED)
+    assert decide(plan, {"train": both}, 100.0) == Wait("train", 105.0)
+    assert decide(plan, {"train": attempts(FAILED, DISRUPTED, FAILED)}, 100.0) == Wait("train", 110.0)
+    assert decide(plan, {"train": attempts(DISRUPTED, DISRUPTED, DISRUPTED)}, 100.0) == Wait("train", 120.0)
+
+
+def test_forgiven_disruptions_do_not_count() -> None:
+    ends = attempts(*[DISRUPTED] * (MAX_DISRUPTIONS + 1))
+    assert isinstance(decide(plan_of(), {"train": ends}, 1e6), Fail)
+    assert decide(plan_of(), {"train": replace(ends, forgiven=1)}, 1e6) == Start("train", MAX_DISRUPTIONS + 2)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from launcher.states import REASONS, State, judge, reason_for, reason_of
+from launcher.states import REASONS, State, by_message, judge, outweighs, reason_for, reason_of
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from launcher.states import REASONS, State, judge, reason_for, reason_of
         (2, "ConfigurationError"),
         (3, "StageFailed"),
         (42, "ConfigurationError"),
+        (74, "StorageFull"),
         (126, "StartFailed"),
         (127, "StartFailed"),
         (130, "Interrupted"),
@@ -75,3 +76,32 @@ def test_a_cancelled_stage_is_not_a_failed_one(word: str, state: State) -> None:
 def test_terminal_states() -> None:
     terminal = {state for state in State if state.terminal}
     assert terminal == {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SKIPPED}
+
+
+@pytest.mark.parametrize("told", ["", "Terminated", "Killed", "SupervisorLost"])
+@pytest.mark.parametrize("seen", ["OOMKilled", "Evicted", "NodeLost", "JobDeleted", "NotStarted"])
+def test_the_cluster_knows_better_why_something_ended_from_outside(seen: str, told: str) -> None:
+    assert outweighs(seen, told)
+
+
+@pytest.mark.parametrize("told", ["ConfigurationError", "Diverged", "StorageFull", "DeadlineExceeded", "NoMarker"])
+@pytest.mark.parametrize("seen", ["OOMKilled", "Evicted", "NodeLost"])
+def test_the_stage_knows_better_what_failed_inside_of_it(seen: str, told: str) -> None:
+    assert not outweighs(seen, told)
+
+
+@pytest.mark.parametrize("told", ["RankFailed", "StageFailed", "Crashed", "RankHung", "SchedulerFailed", "StartFailed"])
+def test_memory_that_ran_out_explains_what_fell_with_it(told: str) -> None:
+    assert outweighs("OOMKilled", told)
+    assert not outweighs("Evicted", told)
+
+
+def test_a_cluster_that_knows_nothing_outweighs_nothing() -> None:
+    assert not any(outweighs("", told) for told in ("", "Terminated", "RankFailed"))
+
+
+def test_the_first_pattern_of_a_table_decides_whatever_the_case() -> None:
+    table = (("quota", "QuotaExceeded"), ("forbid", "Forbidden"))
+    assert by_message("is FORBIDDEN by Quota", table, "x") == "QuotaExceeded"
+    assert by_message("is FORBIDDEN", table, "x") == "Forbidden"
+    assert by_message("no", table, "x") == "x"

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,14 @@ def test_several_lines_are_appended_at_once_after_a_torn_one(tmp_path: Path) -> 
     atomic.append_lines(path, ["c"])
 
     assert path.read_text() == "a\n\nb\ntorn\nc\n"
+
+
+def test_of_several_who_create_a_file_one_does_and_readers_see_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "1.json"
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: atomic.create_json(path, {"by": number}), range(8)))
+
+    assert sorted(made) == [False] * 7 + [True]
+    assert json.loads(path.read_text()) == {"by": made.index(True)}
+    assert [left.name for left in path.parent.iterdir()] == ["1.json"]

@@ -8,14 +8,15 @@ import sys
 from launcher.backends import LogQuery
 from launcher.spec import STAGES
 from launcher.terminal import arguments as shared
-from launcher.terminal import lookup, views
+from launcher.terminal import follow, lookup, views
 from launcher.terminal.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.document(
         parser,
-        "Print the logs of a run. Each line begins with its stage and rank, unless one of each is asked for.",
+        "Print the logs of a run. Each line begins with its stage and rank, unless one of each is asked for.\n\n"
+        "Exit code: 0; with --follow that of the run: 0 it succeeded, 1 it failed or was cancelled.",
         "launcher logs demo --follow",
         "launcher logs demo --stage train --rank 3 --tail 50",
         "launcher logs demo --since 10m --merge",
@@ -46,8 +47,13 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     for line in backend.logs(arguments.run, query):
         empty = False
         print(line.text if bare else f"{views.log_prefix(line)}{line.text}", flush=query.follow)
+    if query.follow:
+        (status,) = backend.observe(arguments.run)
     if empty:
         print(f"No log lines found for run/{arguments.run} ({status.state}).", file=sys.stderr)
+    if query.follow:
+        # Of the run itself: that its lines have come to an end says nothing of how it ended.
+        follow.raise_unless_succeeded(status)
     return 0
 
 

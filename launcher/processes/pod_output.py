@@ -36,6 +36,16 @@ def parse(line: str) -> tuple[int | None, str]:
     return (int(found.group(1)), line[found.end() :]) if found else (None, line)
 
 
+def is_ours(line: str) -> bool:
+    """Whether it was printed here; whatever else a container says has no prefix, and no copy is kept of it."""
+    return line.startswith(_OWN) or _PREFIX.match(line) is not None
+
+
+def begins(line: str, stage: str, attempt: int) -> bool:
+    """Whether it is the first line of the attempt."""
+    return line.startswith(_OWN + begin_words(stage, attempt))
+
+
 def begin_words(stage: str, attempt: int) -> str:
     """How the first line of every attempt begins."""
     return f"attempt {attempt} of {stage} begins"

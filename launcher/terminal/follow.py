@@ -57,11 +57,19 @@ def check_succeeded(backend: Backend, run: RunStatus) -> None:
     if run.state in (State.SUCCEEDED, State.SKIPPED):
         return
     stage = views.current_stage(run)
-    where = f" in {stage.name}" if stage else ""
     if stage and run.state is State.FAILED:
         lines = list(backend.logs(run.run, LogQuery(stage=stage.name, tail=LAST_LINES)))
         for line in lines[-LAST_LINES:]:
             print(f"{views.log_prefix(line)}{line.text}", file=sys.stderr)
+    raise_unless_succeeded(run)
+
+
+def raise_unless_succeeded(run: RunStatus) -> None:
+    """Raises RunFailed, with the reason, for a run that failed or was cancelled."""
+    if run.state in (State.SUCCEEDED, State.SKIPPED):
+        return
+    stage = views.current_stage(run)
+    where = f" in {stage.name}" if stage else ""
     because = "; ".join(views.why(run))
     raise RunFailed(f"run/{run.run} {run.state}{where}{': ' if because else ''}{because}")
 

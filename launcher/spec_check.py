@@ -1,4 +1,4 @@
-"""Keys of a spec that need each other: checkpoints and networks down the chain, and the data of each stage. Pure."""
+"""Keys of a spec that need each other: those of train, checkpoints and networks down the chain, data. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from launcher.errors import SpecError
 from launcher.plan import INHERITED, stage_values
 from launcher.spec import STAGES, RunSpec
 from launcher.spec_keys import stage_schema
+from runfolder import typed
 
 _FOLLOWERS = STAGES[1:]
 
@@ -19,10 +20,12 @@ _SYNTH = "`sphereface synth DIR` makes synthetic faces to begin with"
 
 
 def check_followers(merged: Mapping[str, Any], explicit: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-    """With train in the chain: no other checkpoint and no other network than train's. Raises SpecError.
+    """With train in the chain: its keys fit together, and nobody takes another checkpoint or network than its own.
 
-    `explicit` leaves out what a `config:` file spread over the stages, which holds keys of all of them.
+    `explicit` leaves out what a `config:` file spread over the stages, which holds keys of all of them. Raises
+    SpecError.
     """
+    _check_train(merged, origins)
     for key in sorted(FOLLOWING & explicit.keys()):
         stage, _, name = key.partition(".")
         if name == "ckpt_files":
@@ -59,6 +62,17 @@ def check_inputs(spec: RunSpec) -> None:
                 f"no checkpoint: {stage} without train before it needs {stage}.ckpt_files, a checkpoint or a folder "
                 "of them (its newest is taken)"
             )
+
+
+def _check_train(merged: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """What sphereface would refuse at the start of the stage, said already now."""
+    prefix = f"{STAGES[0]}."
+    values = {key.removeprefix(prefix): value for key, value in merged.items() if key.startswith(prefix)}
+    try:
+        typed.check_together(values, stage_schema(), prefix)
+    except typed.RuleError as error:
+        where = next(origins[prefix + key] for key in error.keys if prefix + key in origins)
+        raise SpecError(f"{where}: {error}") from None
 
 
 def _shown(value: Any) -> str:

@@ -44,10 +44,11 @@ def _key(
     high: float | None = None,
     positive: bool = False,
     stages: tuple[str, ...] = ("train",),
+    **more: Any,
 ) -> Any:
-    """A key: its default, help and limits, and the stages that read it."""
+    """A key: its default, help and limits (`more` as `runfolder.typed` has them), and the stages that read it."""
     limits = {"help": text, "choices": tuple(choices), "low": low, "high": high, "positive": positive, "stages": stages}
-    return dataclasses.field(default=default, metadata=limits)
+    return dataclasses.field(default=default, metadata=limits | more)
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ class Config:
     # --- seed: network and loss
     net: str = _key("sphereface20a", "network by depth", choices=NETS, stages=EVERY)
     image_size: str = _key(
-        "112, 96", "height, width of the aligned crop; the network is built for 112, 96", stages=EVERY
-    )
+        "112, 96", "height, width of the aligned crop", stages=EVERY,
+        pattern=r"[\[(]?\s*112\s*,\s*96\s*[\])]?", form="'112, 96' (the network's fc5 is built for it)",
+    )  # fmt: skip
     num_classes: int = _key(0, "identities in the training list; 0 counts them", low=0)
     label_smooth: bool = _key(True, "smooth the labels of the cross-entropy")
     smooth_factor: float = _key(0.15, "mass that label smoothing spreads over the classes", low=0, high=0.99)
@@ -78,12 +80,15 @@ class Config:
     eta_min: float = _key(0.0, "learning rate at the end of the cosine", low=0)
     T_max: int = _key(0, "epochs of the cosine's half cycle; 0 = max_epoch", low=0)
     max_epoch: int = _key(20, "epochs to train", low=1)
-    warmup_epochs: float = _key(0.0, "epochs of linear warm-up from 0", low=0)
+    warmup_epochs: float = _key(0.0, "epochs of linear warm-up from 0", low=0, rules=[{"at_most": "max_epoch"}])
     per_batch_size: int = _key(32, "images a step on each rank", low=1)
     weight_decay: float = _key(5e-4, "L2 weight decay of weights; biases and PReLU slopes have none", low=0)
     momentum: float = _key(0.9, "momentum of SGD", low=0, high=0.9999)
     # --- seed: checkpoints
-    train_pretrained: str = _key("", "checkpoint to start from (weights only)")
+    train_pretrained: str = _key(
+        "", "checkpoint to start from (weights only)",
+        rules=[{"when": {"new_head": [True]}, "needed": "the checkpoint whose head is replaced"}],
+    )  # fmt: skip
     ckpt_interval: int = _key(10000, "save every so many steps, beside the end of each epoch", low=1)
     save_ckpt_path: str = _key("", "folder of the checkpoints; empty = OUTPUT/checkpoints")
     is_save_on_master: bool = _key(True, "only rank 0 saves; false: every rank saves its own file")
@@ -94,8 +99,13 @@ class Config:
     datasrc: str = _key("", "folder of the LFW images", stages=("evaluate",))
     batch_size: int = _key(32, "images a forward pass in evaluation", low=1, stages=("evaluate",))
     # --- seed: export
-    file_format: str = _key("MINDIR", "formats, comma-separated: MINDIR, ONNX, AIR", stages=("export",))
-    file_name: str = _key("sphereface", "name of the exported file, without suffix", stages=("export",))
+    file_format: str = _key(
+        "MINDIR", "formats, comma-separated: MINDIR, ONNX, AIR", stages=("export",), parts=FORMATS, required=True
+    )
+    file_name: str = _key(
+        "sphereface", "name of the exported file, without suffix", stages=("export",),
+        pattern=r"[^./][^/]*", form="a plain name without folder, as in 'sphereface'",
+    )  # fmt: skip
     # --- ours: run
     output: str = _key(".", "folder that everything is written under", stages=EVERY)
     seed: int = _key(0, "seed of initial weights, order and augmentation", low=0, high=2**31 - 1)
@@ -106,11 +116,17 @@ class Config:
     conv_bias: bool = _key(False, "bias in every convolution (the PyTorch port); the zoo has none", stages=EVERY)
     margin: str = _key("asoftmax", "margin loss", choices=MARGINS)
     margin_m: float = _key(
-        0.0, "margin; 0 = the loss's own: asoftmax 4, sphereface_r 1.5/1.4, cosface .35, arcface .5", low=0
-    )
+        0.0, "margin; 0 = the loss's own: asoftmax 4, sphereface_r 1.5/1.4, cosface .35, arcface .5", low=0,
+        rules=[
+            {"when": {"margin": ["asoftmax"]}, "choices": [1, 2, 3, 4]},
+            {"when": {"margin": ["sphereface_r_v1", "sphereface_r_v2"]}, "low": 1},  # it multiplies the angle
+            {"when": {"margin": ["arcface"]}, "high": 1.5708},  # pi/2: it is added to the angle
+        ],
+    )  # fmt: skip
     margin_s: float = _key(
-        0.0, "scale of the logits; 0 = the loss's own: sphereface_r 30, cosface 64, arcface 64", low=0
-    )
+        0.0, "scale of the logits; 0 = the loss's own: sphereface_r 30, cosface 64, arcface 64", low=0,
+        rules=[{"when": {"margin": ["asoftmax"]}, "unused": "the length of the embedding is the scale"}],
+    )  # fmt: skip
     lambda_preset: str = _key("zoo", "annealing of A-Softmax", choices=("zoo", "caffe", "custom"))
     lambda_base: float = _key(1500.0, "lambda at step 0 (preset custom)", low=0)
     lambda_gamma: float = _key(0.1, "decay of lambda a step (preset custom)", low=0)
@@ -124,14 +140,19 @@ class Config:
         0.01, "share of training images that may be unreadable before training ends", low=0, high=1
     )
     # --- ours: optimisation
-    lr_epochs: str = _key("", "epochs at which the exponential schedule steps, as in '10,16'")
+    lr_epochs: str = _key(
+        "", "epochs at which the exponential schedule steps, as in '10,16'", ascending=True,
+        rules=[{"when": {"lr_scheduler": ["exponential"]}, "needed": "as in '10,16'"}],
+    )  # fmt: skip
     lr_gamma: float = _key(0.1, "factor of each such step", positive=True, high=1)
     clip_grad_norm: float = _key(0.0, "clip the gradient to this global L2 norm; 0 = off", low=0)
     amp: bool = _key(False, "float16 convolutions with float32 head and loss (Ascend, GPU)")
     loss_scale: float = _key(1024.0, "fixed loss scale with amp", positive=True)
     # --- ours: transfer learning
     new_head: bool = _key(False, "train_pretrained: leave its classification head, start a new one")
-    freeze: str = _key("", "stages whose weights stay as they are, as in '1,2' (of 1..4), and 'fc5'")
+    freeze: str = _key(
+        "", "stages whose weights stay as they are, as in '1,2' (of 1..4), and 'fc5'", parts=("1", "2", "3", "4", "fc5")
+    )
     # --- ours: evaluation
     protocol: str = _key("zoo", "how pairs are judged", choices=PROTOCOLS, stages=("evaluate",))
 
@@ -169,15 +190,20 @@ def type_of(key: str) -> type:
 def resolve(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Config:
     """Defaults, then the YAML file, then flags. Raises ConfigError with file:line and key."""
     values: dict[str, Any] = {}
+    where: dict[str, str] = {}
     if file is not None:
         document = _read(file)
         for key, value in document.values.items():
-            values[key] = convert(key, value, f"{document.where(str(key))}: ")
+            where[key] = f"{document.where(str(key))}: "
+            values[key] = convert(key, value, where[key])
     for key, value in (flags or {}).items():
+        where[key] = ""
         values[key] = convert(key, value, "")
-    config = Config(**values, given=frozenset(values))
-    _check_together(config)
-    return config
+    try:
+        typed.check_together(values, schema())
+    except typed.RuleError as error:
+        raise ConfigError(f"{next((where[key] for key in error.keys if key in where), '')}{error}") from None
+    return Config(**values, given=frozenset(values))
 
 
 def convert(key: Any, value: Any, where: str) -> Any:
@@ -231,34 +257,3 @@ def _read(file: Path) -> strict_yaml.Document:
         raise ConfigError(str(error)) from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot read the configuration: {error.strerror}") from None
-
-
-def _check_together(config: Config) -> None:
-    """Values that are text with a form of their own, and keys that need each other."""
-    size = config.image_size.replace(" ", "").strip("()[]")
-    if size != "112,96":
-        raise ConfigError(
-            f"image_size must be '112, 96' (the network's fc5 is built for it), not '{config.image_size}'"
-        )
-    for name in config.formats:
-        if name not in FORMATS:
-            raise ConfigError(
-                f"file_format must be among {', '.join(FORMATS)}, not '{name}'{strict_yaml.did_you_mean(name, FORMATS)}"
-            )
-    if not config.formats:
-        raise ConfigError("file_format is empty; name at least one of " + ", ".join(FORMATS))
-    try:
-        steps = config.lr_steps
-    except ValueError:
-        raise ConfigError(f"lr_epochs must be numbers as in '10,16', not '{config.lr_epochs}'") from None
-    if list(steps) != sorted(steps):
-        raise ConfigError(f"lr_epochs must ascend, not '{config.lr_epochs}'")
-    if config.lr_scheduler == "exponential" and not steps:
-        raise ConfigError("lr_scheduler exponential needs lr_epochs, as in lr_epochs: '10,16'")
-    for part in config.frozen_parts:
-        if part not in ("1", "2", "3", "4", "fc5"):
-            raise ConfigError(f"freeze must be stages of 1, 2, 3, 4 and fc5, as in '1,2', not '{part}'")
-    if config.margin == "asoftmax" and config.margin_m not in (0, 1, 2, 3, 4):
-        raise ConfigError(f"margin_m of asoftmax must be 1, 2, 3 or 4, not {config.margin_m}")
-    if config.warmup_epochs > config.max_epoch:
-        raise ConfigError(f"warmup_epochs ({config.warmup_epochs}) is longer than max_epoch ({config.max_epoch})")

@@ -82,11 +82,8 @@ def export(
 
 
 def file_name(config: Config, name: str) -> str:
-    """Name of the file of a format. Raises ConfigError if `file_name` is no plain name."""
-    given = config.file_name
-    if not given or given.startswith(".") or Path(given).name != given:
-        raise ConfigError(f"file_name must be a plain name without folder, as in 'sphereface', not '{given}'")
-    return given.removesuffix(SUFFIXES[name]) + SUFFIXES[name]
+    """Name of the file of a format."""
+    return config.file_name.removesuffix(SUFFIXES[name]) + SUFFIXES[name]
 
 
 def describe(

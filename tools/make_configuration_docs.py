@@ -5,7 +5,9 @@ Run this after a change of a key; a test compares the file with what would be wr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from runfolder import atomic
 from sphereface import config
@@ -52,7 +54,24 @@ def allowed(key: str) -> str:
     words += ["above 0"] if limits["positive"] else []
     words += [f"from {limits['low']}"] if limits["low"] is not None else []
     words += [f"to {limits['high']}"] if limits["high"] is not None else []
-    return " ".join(words)
+    words += [limits["form"]] if "form" in limits else []
+    return "; ".join([" ".join(words), *map(ruled, limits.get("rules", ()))]).removeprefix("; ")
+
+
+def ruled(rule: Mapping[str, Any]) -> str:
+    """One rule of a key with others, in words."""
+    values = " or ".join(f"`{value}`".lower() for allowed in rule.get("when", {}).values() for value in allowed)
+    when = f"with {' and '.join(f'`{key}`' for key in rule['when'])} {values}: " if values else ""
+    if "at_most" in rule:
+        return f"{when}to `{rule['at_most']}`"
+    if "needed" in rule:
+        return f"{when}needed"
+    if "unused" in rule:
+        return f"{when}left out"
+    words = [f"from {rule['low']}"] if "low" in rule else []
+    words += [f"to {rule['high']}"] if "high" in rule else []
+    words += [", ".join(map(str, rule["choices"]))] if "choices" in rule else []
+    return when + " ".join(words)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,19 @@ def test_followers_cannot_take_another_network_than_trains(explicit: dict[str, A
         check_followers(explicit, explicit, dict.fromkeys(explicit, "demo.yaml:3"))
 
 
+@pytest.mark.parametrize(
+    ("explicit", "message"),
+    [
+        ({"train.lr_scheduler": "exponential"}, "demo.yaml:3: with train.lr_scheduler exponential, train.lr_epochs is"),
+        ({"train.margin_m": 2.5}, "demo.yaml:3: with train.margin asoftmax, train.margin_m must be one of 1, 2, 3, 4"),
+        ({"train.max_epoch": 2, "train.warmup_epochs": 3.0}, "train.warmup_epochs must be at most train.max_epoch"),
+    ],
+)
+def test_keys_of_train_that_do_not_fit_together_are_refused(explicit: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        check_followers(explicit, explicit, dict.fromkeys(explicit, "demo.yaml:3"))
+
+
 def test_followers_may_repeat_what_train_says() -> None:
     same = {"train.net": "sphereface4a", "evaluate.net": "sphereface4a", "export.conv_bias": False}
     check_followers(same, same, dict.fromkeys(same, "demo.yaml:3"))

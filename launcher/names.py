@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 MAX_RUN_NAME = 40
 """A Kubernetes label holds 63 characters; a stage's pod adds `-evaluate-99-9-xxxxx`."""
@@ -57,6 +59,9 @@ ANNOTATION_CANCEL = f"{PREFIX}cancel"
 ANNOTATION_RESUME = f"{PREFIX}resume"
 """On the status ConfigMap, by a client: how often the run was told to go on; the runner compares it with its record."""
 
+ANNOTATION_DELETE = f"{PREFIX}delete"
+"""On the plan ConfigMap, by a client: the time when somebody began to delete the run."""
+
 PLAN_KEY = "plan.json"
 STAGES_KEY = "stages.json"
 """In the plan ConfigMap: the Job of each stage by its name, as rendered, for attempt 1."""
@@ -69,6 +74,12 @@ CHECKPOINTS, JUDGE, SUMMARY = "checkpoints", "judge", "summary"
 """Roles in a batch evaluation."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def user_folder(environment: Mapping[str, str]) -> Path:
+    """The user's own settings, by the XDG base directory specification."""
+    base = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
+    return Path(base) / MANAGER
 
 
 def is_run_name(name: str) -> bool:

@@ -1,20 +1,32 @@
-"""Device profiles: what each kind of device is called, how it is seen, and what its processes need. Data, not code."""
+"""Device profiles: what each kind of device is called, how it is seen, and what its processes need. Data, not code.
+
+Ours are in `launcher/profiles/`; a user's own are in `profiles/` of the user's folder and win over ours of that name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from launcher import kubernetes_values as syntax
 from launcher.errors import SpecError
-from runfolder import strict_yaml
+from launcher.names import user_folder
+from runfolder import strict_yaml, typed
 
-_FOLDER = Path(__file__).parent / "profiles"
+_OURS = Path(__file__).parent / "profiles"
+
+DEVICE_TARGETS = ("CPU", "GPU", "Ascend")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One kind of device, read from `profiles/NAME.yaml`."""
+    """One kind of device, read from `profiles/NAME.yaml`, whose keys are these fields but for the name."""
 
     name: str
     device_target: str
@@ -33,26 +45,26 @@ class Profile:
     """Taints that such nodes carry, as `kubectl taint` writes them; the spec's own are added."""
 
 
-def names() -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+KEYS = tuple(field.name for field in fields(Profile) if field.name != "name")
 
 
-def load_profile(name: str) -> Profile:
-    """Raises SpecError for a name that no profile has."""
-    if name not in names():
-        hint = strict_yaml.did_you_mean(name, names())
-        raise SpecError(f"device must be one of {', '.join(names())}, not '{name}'{hint}")
-    values = strict_yaml.read(_FOLDER / f"{name}.yaml").values
-    return Profile(
-        name=name,
-        device_target=values["device_target"],
-        device_files=values.get("device_files", ""),
-        trains=values.get("trains", True),
-        env=values.get("env", {}),
-        resource=values.get("resource", ""),
-        node_selector=values.get("node_selector", {}),
-        tolerations=tuple(values.get("tolerations", ())),
-    )
+def names(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    return tuple(sorted(_files(environment)))
+
+
+def load_profile(name: str, environment: Mapping[str, str] = os.environ) -> Profile:
+    """Raises SpecError for a name that no profile has, and with `file:line` for a profile that is wrong."""
+    files = _files(environment)
+    if name not in files:
+        hint = strict_yaml.did_you_mean(name, files)
+        raise SpecError(f"device must be one of {', '.join(sorted(files))}, not '{name}'{hint}")
+    try:
+        document = strict_yaml.read(files[name])
+    except strict_yaml.StrictYamlError as error:
+        raise SpecError(str(error)) from None
+    except OSError as error:
+        raise SpecError(f"{files[name]}: cannot read the profile: {error.strerror}") from None
+    return _profile(name, document)
 
 
 def missing_devices(profile: Profile, count: int, root: Path = Path("/")) -> str | None:
@@ -67,3 +79,67 @@ def missing_devices(profile: Profile, count: int, root: Path = Path("/")) -> str
         f"device {profile.name}: this machine has {have} of the {count} asked for ({profile.device_files}); "
         "use --device cpu, or submit on a machine that has them"
     )
+
+
+def _files(environment: Mapping[str, str]) -> dict[str, Path]:
+    folders = (_OURS, user_folder(environment) / "profiles")
+    return {path.stem: path for folder in folders for path in folder.glob("*.yaml") if _NAME.fullmatch(path.stem)}
+
+
+def _profile(name: str, document: strict_yaml.Document) -> Profile:
+    values: dict[str, Any] = {}
+    for key, raw in document.values.items():
+        if key not in KEYS:
+            hint = strict_yaml.did_you_mean(str(key), KEYS)
+            raise SpecError(f"{document.where(str(key))}: unknown key '{key}'{hint}; a profile has {', '.join(KEYS)}")
+        try:
+            values[key] = _READERS[key](raw)
+        except ValueError as error:
+            raise SpecError(f"{document.where(key)}: {key} {error}") from None
+    if "device_target" not in values:
+        raise SpecError(f"{document.name}: device_target is missing; it is one of {', '.join(DEVICE_TARGETS)}")
+    defaults = {"device_files": "", "trains": True, "env": {}, "resource": "", "node_selector": {}, "tolerations": ()}
+    return Profile(name, **{**defaults, **values})
+
+
+def _text(raw: Any) -> str:
+    return str(typed.value(raw, {"type": "str"}))
+
+
+def _texts(raw: Any) -> dict[str, str]:
+    if not isinstance(raw, dict) or not all(isinstance(part, str) for item in raw.items() for part in item):
+        raise ValueError("must be a mapping of texts to texts; put numbers in quotes")
+    return raw
+
+
+def _env(raw: Any) -> dict[str, str]:
+    for name in _texts(raw):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"has a name that no environment variable has: '{name}'")
+    return _texts(raw)
+
+
+def _selector(raw: Any) -> dict[str, str]:
+    for key, text in _texts(raw).items():
+        syntax.label_key(key)
+        syntax.label_value(text)
+    return _texts(raw)
+
+
+def _tolerations(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(taint, str) for taint in raw):
+        raise ValueError('must be a list of texts, as in ["gpu=yes:NoSchedule"]')
+    for taint in raw:
+        syntax.toleration(taint)
+    return tuple(raw)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "device_target": lambda raw: typed.value(raw, {"type": "str", "choices": DEVICE_TARGETS}),
+    "device_files": _text,
+    "trains": lambda raw: typed.value(raw, {"type": "bool"}),
+    "env": _env,
+    "resource": lambda raw: syntax.resource_name(_text(raw)) if raw else "",
+    "node_selector": _selector,
+    "tolerations": _tolerations,
+}

@@ -14,6 +14,9 @@ from launcher.names import DEFAULT_CLAIM
 STAGES = ("train", "evaluate", "export")
 DEVICE_COUNTS = (1, 2, 4, 8)
 
+MAX_SECONDS = 10 * 365 * 86_400
+"""Ten years: longer than anybody waits, and a number that every field of Kubernetes takes."""
+
 
 @dataclass(frozen=True)
 class StagePolicy:

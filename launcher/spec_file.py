@@ -1,7 +1,8 @@
 """From what a user wrote to a RunSpec: defaults, files, `--set` and flags, with the origin of every value.
 
 Later wins: defaults < a `config:` file < the user's config < the spec file (or `launcher.yaml` of the folder) <
-LAUNCHER_STORAGE < `--set` < flags. Relative paths in a file are relative to it, those in flags to the folder.
+LAUNCHER_STORAGE < `--set` < flags. Relative paths in a file are relative to it, those in flags to the folder; for a
+cluster (`launcher.spec_place`) all are relative to `storage` as its pods see it.
 Without a name a run is called after its spec file, and "sphereface" without one (or from a launcher.yaml).
 """
 
@@ -14,13 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher import names, spec_check, spec_keys
+from launcher import names, spec_check, spec_keys, spec_kubernetes, spec_place
+from launcher.backends import Place
 from launcher.errors import SpecError
 from launcher.plan import Plan, flat
-from launcher.spec import STAGES, Resolved, RunSpec, StagePolicy
+from launcher.spec import STAGES, KubernetesSpec, Resolved, RunSpec, StagePolicy
 from runfolder import strict_yaml
 
 DEFAULT_NAME = "sphereface"
+
+THIS_MACHINE = Place("local")
+
+_SECTIONS_WITHIN = tuple(f"{spec_kubernetes.SECTION}.{name}" for name in spec_kubernetes.MAPS)
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,7 @@ class _Layer:
 
 
 def user_config_path(environment: Mapping[str, str]) -> Path:
-    """The user's config file, by the XDG base directory specification."""
-    base = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
-    return Path(base) / "launcher" / names.SPEC_FILE
+    return names.user_folder(environment) / names.SPEC_FILE
 
 
 def resolve(
@@ -46,13 +50,14 @@ def resolve(
     folder: Path,
     user_config: Path,
     environment: Mapping[str, str],
+    place: Place = THIS_MACHINE,
 ) -> Resolved:
-    """`flags` by name of a top key (`name`, `device`, …; None = not given), `folder` the working directory.
+    """`flags` by key (`name`, `kubernetes.image`, …; None = not given), `folder` the working directory.
 
     Raises SpecError with `file:line`, or the flag, and the key.
     """
     folder = folder.absolute()
-    reader = _Reader(folder, environment)
+    reader = _Reader(folder, environment, place)
     own = folder / (spec_path or names.SPEC_FILE)
     has_own = spec_path is not None or own.exists()
     files = [reader.spec(path) for path in (user_config, own) if (path is own and has_own) or path.exists()]
@@ -63,7 +68,11 @@ def resolve(
     if "name" not in explicit.values:
         name, origin = _default_name(own if has_own else None)
         lowest = _merge([lowest, _Layer({"name": name}, {"name": origin})])
-    return _resolved(_merge([lowest, explicit]), explicit, folder)
+    defaults = _Layer(
+        {key: value for key, (value, _) in place.defaults.items()},
+        {key: origin for key, (_, origin) in place.defaults.items()},
+    )
+    return _resolved(_for_place(_merge([defaults, lowest, explicit]), place), explicit, folder, place)
 
 
 def resolve_storage(
@@ -78,8 +87,13 @@ def resolve_storage(
 
 
 def missing_inputs(plan: Plan) -> list[str]:
-    """Input paths of the plan that this machine does not have, one line each. Touches the file system."""
-    lines = []
+    """Input paths of the plan that this machine does not have, one line each. Touches the file system.
+
+    None for a cluster, whose pods alone see them.
+    """
+    lines: list[str] = []
+    if plan.kubernetes is not None:
+        return lines
     for key, value in plan.spec.items():
         if key.rpartition(".")[2] in spec_keys.PATH_KEYS and value and not Path(value).exists():
             lines.append(f"{key}: {value} does not exist")
@@ -89,9 +103,10 @@ def missing_inputs(plan: Plan) -> list[str]:
 class _Reader:
     """Turns each source into a layer; knows what relative paths are relative to."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], place: Place = THIS_MACHINE) -> None:
         self._folder = folder
         self._environment = environment
+        self._place = place
 
     def spec(self, path: Path, only: str | None = None) -> _Layer:
         document = self._read(path, "spec file")
@@ -117,7 +132,7 @@ class _Reader:
         return _Layer(values, origins, (note,) if passed_over else ())
 
     def environment_layer(self) -> _Layer:
-        storage = self._environment.get(names.ENV_STORAGE)
+        storage = self._environment.get(names.ENV_STORAGE) if self._place.here else None
         return self._layer({"storage": storage} if storage else {}, lambda _: names.ENV_STORAGE, self._folder)
 
     def sets(self, sets: Sequence[str]) -> _Layer:
@@ -131,7 +146,7 @@ class _Reader:
 
     def flags(self, flags: Mapping[str, Any]) -> _Layer:
         given = {key: value for key, value in flags.items() if value is not None}
-        return self._layer(given, lambda key: f"flag --{key}", self._folder)
+        return self._layer(given, lambda key: f"flag --{key.rpartition('.')[2]}", self._folder)
 
     def _layer(self, raw: Mapping[str, Any], where: Callable[[str], str], base: Path) -> _Layer:
         values = {}
@@ -140,8 +155,8 @@ class _Reader:
         return _Layer(values, {key: where(key) for key in values})
 
     def _path(self, key: str, value: Any, base: Path) -> Any:
-        last = key.rpartition(".")[2]
-        is_path = key in ("storage", "config") or (key.partition(".")[0] in STAGES and last in spec_keys.PATH_KEYS)
+        of_pods = key == "storage" or spec_keys.is_input_path(key)
+        is_path = key in ("config", "kubernetes.templates") or (of_pods and self._place.base is None)
         if not is_path or not value:
             return value
         if value == "~" or value.startswith("~/"):
@@ -169,13 +184,13 @@ def _flatten(document: strict_yaml.Document, only: str | None) -> dict[str, Any]
         if "." in key:
             raise SpecError(f"{document.where(key)}: key '{key}' must be written as a section: '{key.split('.')[0]}:'")
         if key in spec_keys.SECTIONS:
-            values |= _flatten_section(document, key, value, depth=2 if key == "policy" else 1)
+            values |= _flatten_section(document, key, value)
         else:
             values[key] = value
     return values
 
 
-def _flatten_section(document: strict_yaml.Document, name: str, value: Any, depth: int) -> dict[str, Any]:
+def _flatten_section(document: strict_yaml.Document, name: str, value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -183,7 +198,10 @@ def _flatten_section(document: strict_yaml.Document, name: str, value: Any, dept
     values: dict[str, Any] = {}
     for key, item in value.items():
         full = f"{name}.{key}"
-        values |= {full: item} if depth == 1 else _flatten_section(document, full, item, depth - 1)
+        if name == "policy" or full in _SECTIONS_WITHIN:
+            values |= _flatten_section(document, full, item)
+        else:
+            values[full] = item
     return values
 
 
@@ -205,6 +223,21 @@ def _merge(layers: Sequence[_Layer]) -> _Layer:
     return _Layer(values, origins, tuple(notes))
 
 
+def _for_place(merged: _Layer, place: Place) -> _Layer:
+    if spec_kubernetes.SECTION not in place.sections:
+        values, notes = spec_place.pass_over(merged.values, merged.origins)
+        return _Layer(values, merged.origins, (*merged.notes, *notes))
+    return _Layer(spec_place.pod_paths(merged.values, merged.origins), merged.origins, merged.notes)
+
+
+def _kubernetes(values: Mapping[str, Any], origins: Mapping[str, str]) -> KubernetesSpec:
+    key = f"{spec_kubernetes.SECTION}.templates"
+    own = spec_place.read_templates(Path(values[key]), origins[key]) if key in values else {}
+    made = spec_kubernetes.make(_section(values, spec_kubernetes.SECTION), own)
+    spec_place.check_cluster(made, origins)
+    return made
+
+
 def _default_name(spec_path: Path | None) -> tuple[str, str]:
     """The name of a run that was given none, and its origin."""
     if spec_path is None or spec_path.name == names.SPEC_FILE:
@@ -215,7 +248,7 @@ def _default_name(spec_path: Path | None) -> tuple[str, str]:
     return name, f"file name {spec_path.name}"
 
 
-def _resolved(merged: _Layer, explicit: _Layer, folder: Path) -> Resolved:
+def _resolved(merged: _Layer, explicit: _Layer, folder: Path, place: Place) -> Resolved:
     stages: tuple[str, ...] = merged.values.get("stages", STAGES)
     values = dict(merged.values)
     if stages[0] == STAGES[0]:
@@ -229,12 +262,19 @@ def _resolved(merged: _Layer, explicit: _Layer, folder: Path) -> Resolved:
         stages=stages,
         env=_section(values, "env"),
         policy={stage: StagePolicy(**_section(values, f"policy.{stage}")) for stage in stages},
+        kubernetes=_kubernetes(values, merged.origins) if spec_kubernetes.SECTION in place.sections else None,
         **top,
         **sections,
     )
     spec_check.check_inputs(spec)
-    origins = {key: merged.origins.get(key, "default") for key in flat(spec)}
+    origins = {key: _origin(key, merged.origins) for key in flat(spec)}
     return Resolved(spec, origins, merged.notes)
+
+
+def _origin(key: str, origins: Mapping[str, str]) -> str:
+    """Each template of a user came from where the folder of all of them is named."""
+    templates = f"{spec_kubernetes.SECTION}.templates"
+    return origins.get(templates if key.startswith(f"{templates}.") else key, "default")
 
 
 def _section(values: Mapping[str, Any], name: str) -> dict[str, Any]:

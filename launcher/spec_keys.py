@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from launcher import names, profiles
+from launcher import names, profiles, spec_kubernetes
 from launcher.plan import export_formats
-from launcher.spec import DEVICE_COUNTS, STAGES
+from launcher.spec import DEVICE_COUNTS, MAX_SECONDS, STAGES
 from runfolder import typed
 from runfolder.strict_yaml import did_you_mean
 
 TOP = ("name", "device", "devices", "storage", "stages", "config")
-SECTIONS = (*STAGES, "env", "policy")
+SECTIONS = (*STAGES, "env", "policy", spec_kubernetes.SECTION)
 
 PATH_KEYS = frozenset(
     {"train_data_dir", "train_img_dir", "train_pretrained", "ckpt_files", "datatxt_src", "pairtxt_src", "datasrc"}
@@ -37,12 +37,15 @@ LAUNCHER_SETS: Mapping[str, str] = {
 
 _POLICY: Mapping[str, Mapping[str, Any]] = {
     "retries": {"type": "int", "low": 0, "high": 100},
-    "backoff_s": {"type": "float", "low": 0},
-    "deadline_s": {"type": "float", "low": 0},
-    "heartbeat_s": {"type": "float", "low": 1},
-    "stall_s": {"type": "float", "low": 1},
+    "backoff_s": {"type": "float", "low": 0, "high": MAX_SECONDS},
+    "deadline_s": {"type": "float", "low": 0, "high": MAX_SECONDS},
+    "heartbeat_s": {"type": "float", "low": 1, "high": MAX_SECONDS},
+    "stall_s": {"type": "float", "low": 1, "high": MAX_SECONDS},
 }
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_ENV = 100_000
+"""Bytes of one variable: Linux starts no program with more than 128 KiB."""
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(API|ACCESS|PRIVATE|AUTH)_?KEY", re.IGNORECASE)
 _ENV_OURS = re.compile(
@@ -61,6 +64,7 @@ def stage_schema() -> Mapping[str, Mapping[str, Any]]:
 def convert(key: str, raw: Any) -> Any:
     """`raw` as the type of the dotted key. Raises ValueError with one line that names the key and what is allowed."""
     section, _, rest = key.partition(".")
+    _refuse_unspeakable(key, raw)
     if not rest:
         return _top(key, raw)
     if section in STAGES:
@@ -69,6 +73,8 @@ def convert(key: str, raw: Any) -> Any:
         return _env(rest, raw)
     if section == "policy":
         return _policy(rest, raw)
+    if section == spec_kubernetes.SECTION:
+        return spec_kubernetes.convert(rest, raw)
     raise ValueError(f"unknown key '{key}'{did_you_mean(section, SECTIONS)}; sections are {', '.join(SECTIONS)}")
 
 
@@ -80,6 +86,12 @@ def sphereface_value(key: str, raw: Any) -> Any:
     return _checked(key, key, raw)
 
 
+def is_input_path(key: str) -> bool:
+    """Whether the dotted key names a file or folder that a stage reads."""
+    section, _, name = key.partition(".")
+    return section in STAGES and name in PATH_KEYS
+
+
 def check_stages(stages: tuple[str, ...]) -> None:
     """Raises ValueError for an unknown stage, or an order that is not the chain's."""
     for stage in stages:
@@ -88,6 +100,13 @@ def check_stages(stages: tuple[str, ...]) -> None:
     if not stages or list(stages) != [stage for stage in STAGES if stage in stages]:
         given = ", ".join(stages) or "nothing"
         raise ValueError(f"stages must be some of {', '.join(STAGES)}, once each and in this order, not {given}")
+
+
+def _refuse_unspeakable(key: str, raw: Any) -> None:
+    """Text that neither a process's arguments nor a manifest can hold."""
+    texts = [part for part in (raw if isinstance(raw, list) else [raw]) if isinstance(part, str)]
+    if any("\0" in text or _SURROGATE.search(text) for text in (key, *texts)):
+        raise ValueError(f"{ascii(key)[1:-1]} must be text: no NUL, and no bytes that are not UTF-8")
 
 
 def _top(key: str, raw: Any) -> Any:
@@ -161,6 +180,8 @@ def _env(name: str, raw: Any) -> str:
         raise ValueError(f"env.{name} is set by the launcher itself")
     if not isinstance(raw, str):
         raise ValueError(f"env.{name} must be text, not {raw!r}; put it in quotes")
+    if len(raw.encode()) > MAX_ENV:
+        raise ValueError(f"env.{name} has more than {MAX_ENV} bytes, and Linux starts no program with that")
     return raw
 
 

@@ -177,10 +177,20 @@ def from_json(value: Mapping[str, Any]) -> Plan:
 
 
 def differing_keys(ours: Plan, theirs: Plan) -> tuple[str, ...]:
-    """Dotted spec keys whose values differ, sorted. None: one spec, planned by another version of the launcher."""
+    """Dotted spec keys whose values differ, sorted. None: one spec, planned by another version of the launcher.
+
+    Of a stage that only one of the two has, `stages` says all; its own keys are not listed.
+    """
+    apart = {stage.name for stage in ours.stages} ^ {stage.name for stage in theirs.stages}
     absent = object()
-    keys = ours.spec.keys() | theirs.spec.keys()
-    return tuple(sorted(key for key in keys if ours.spec.get(key, absent) != theirs.spec.get(key, absent)))
+    return tuple(
+        sorted(
+            key
+            for key in ours.spec.keys() | theirs.spec.keys()
+            if ours.spec.get(key, absent) != theirs.spec.get(key, absent)
+            and key.removeprefix("policy.").partition(".")[0] not in apart
+        )
+    )
 
 
 def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:

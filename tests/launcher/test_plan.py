@@ -125,6 +125,8 @@ def test_the_order_of_keys_does_not_make_another_plan() -> None:
         ({"train": {}}, ("train.amp", "train.lr", "train.net", "train.train_img_dir")),
         ({"env": {"A": "1"}}, ("env.A",)),
         ({"policy": {"train": StagePolicy(retries=9)}}, ("policy.train.retries",)),
+        ({"stages": ("train", "export")}, ("stages",)),
+        ({"stages": ("train",), "policy": {"train": StagePolicy(retries=9)}}, ("policy.train.retries", "stages")),
     ],
 )
 def test_any_change_is_another_plan_and_named_by_its_key(changes: dict[str, Any], keys: tuple[str, ...]) -> None:

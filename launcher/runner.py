@@ -1,25 +1,20 @@
 """Drives a run: facts -> `chain.decide` -> act, again and again, until the run has ended.
 
-    python -m launcher.runner --folder RUN_FOLDER [--resume]
-
-On one machine it is the run's detached supervisor. It keeps nothing in memory that the run folder does not say, so it
-may be killed at any point and started again. A second one for the same run ends at once.
+It keeps nothing in memory that the run folder does not say, so whoever runs it may be killed at any point and started
+again: a detached supervisor on one machine (`backends.local_runner`), a Job's pod on a cluster
+(`backends.kubernetes.driver`). Two at once do no harm: an attempt's number is taken by one of them, and both then watch
+the same attempt.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from launcher import chain, record, states
-from launcher.backends import supervisor
-from launcher.errors import BackendError, LauncherError, StorageError
+from launcher.errors import BackendError, StorageError
 from launcher.executor import Look, StageExecutor
 from launcher.facts import Attempt
 from launcher.plan import Plan, Stage
@@ -39,6 +34,7 @@ class Runner:
         folder: Path,
         executor: StageExecutor,
         *,
+        backend: str,
         cancelled: Callable[[], bool],
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -49,12 +45,19 @@ class Runner:
         self._cancelled = cancelled
         self._clock = clock
         self._sleep = sleep
-        self._record = record.read_run(folder) or record.new_run(plan, "local", clock())
+        self._record = record.read_run(folder) or record.new_run(plan, backend, clock())
 
-    def begin(self, *, resume: bool) -> None:
-        """With `resume`, all attempts until now no longer count against the retries. Raises StorageError."""
+    @property
+    def record(self) -> RunRecord:
+        """As it was last written, or was to be written where the storage refused it."""
+        return self._record
+
+    def begin(self, *, resume: bool, resumes: int | None = None) -> None:
+        """With `resume`, all attempts until now no longer count against the retries, and `resumes` (one more than
+        before) is kept. Raises StorageError."""
         now = self._record
         if resume:
+            now = replace(now, resumes=now.resumes + 1 if resumes is None else resumes)
             for name, facts in record.stage_facts(self._folder, self._plan).items():
                 old = now.stage(name)
                 fresh = replace(old, forgiven=len(facts.attempts), reason="", message="")
@@ -100,10 +103,13 @@ class Runner:
     def _start(self, stage: Stage, number: int) -> None:
         folder = layout.stage_folder(self._folder, stage.name)
         attempt = Attempt(number, self._clock())
-        record.write_attempt(folder, attempt)  # first: a number is used once, whatever happens next
+        if not record.begin_attempt(folder, attempt):  # first: a number is used once, whatever happens next
+            return  # another driver was quicker, and its attempt is to be watched
         old = self._record.stage(stage.name)
         started = attempt.started if old.started is None else old.started
-        self._change(stage.name, State.STARTING, attempts=number, started=started, reason="", message="")
+        self._change(
+            stage.name, State.STARTING, attempts=number, started=started, reason="", message="", node="", image=""
+        )
         self._event("StageStarted", stage=stage.name, attempt=number)
         try:
             self._executor.start(stage, number)
@@ -116,8 +122,7 @@ class Runner:
         self._change(stage.name, attempts=attempt.attempt)
         told = False
         while not (look := self._executor.look(stage, attempt.attempt)).ended:
-            if look.working:
-                self._change(stage.name, State.RUNNING, node=look.node)
+            self._show(stage.name, look)
             if self._cancelled() and not told:
                 self._executor.stop(stage, attempt.attempt)
                 told = True
@@ -133,16 +138,33 @@ class Runner:
             message=ended.message,
         )
 
+    def _show(self, name: str, look: Look) -> None:
+        """That the attempt works, or what it waits for; a place on a node is the first step to a start."""
+        old = self._record.stage(name)
+        waiting = State.PENDING if look.reason and not look.node else State.STARTING
+        self._change(
+            name,
+            State.RUNNING if look.working else waiting,
+            reason=look.reason,
+            message=look.message,
+            node=look.node or old.node,
+            image=look.image or old.image,
+        )
+        if look.reason and look.reason != old.reason:
+            self._event("StageHeldUp", stage=name, reason=look.reason, message=look.message)
+
     def _end_of(self, stage: Stage, attempt: Attempt, look: Look) -> Attempt:
-        """As the stage's first process left it, or else, where that was killed, as it looks from here."""
+        """As the stage's first process left it, unless it was ended from outside and it is seen from here by what."""
         folder = layout.stage_folder(self._folder, stage.name)
         known = record.read_attempt(folder, attempt.attempt) or attempt
-        if known.ended is not None:
+        told = known.ended is not None
+        if told and not (known.exit_code != 0 and states.outweighs(look.reason, known.reason)):
             return known
-        lost = look.exit_code is None
-        reason = REASONS["SupervisorLost"] if lost else states.reason_for(look.exit_code)
-        message = "the supervisor was gone" if lost else f"its first process ended with {look.exit_code}"
-        ended = replace(known, ended=self._clock(), exit_code=look.exit_code, reason=reason.word, message=message)
+        ended = known if told else replace(known, ended=self._clock(), exit_code=look.exit_code)
+        reason, message = _seen(look)
+        if reason == "OOMKilled" and known.message:
+            message = f"{known.message}: {message}"  # which process fell
+        ended = replace(ended, reason=reason, message=message)
         record.write_attempt(folder, ended)
         return ended
 
@@ -157,10 +179,10 @@ class Runner:
     def _finish(self, state: State, reason: str = "", message: str = "", stage: str = "") -> None:
         now = self._clock()
         new = replace(self._record, state=state, reason=reason, message=message, ended=now)
-        unfinished = [s.name for s in new.stages if s.state in (State.STARTING, State.RUNNING, State.RETRYING)]
-        for name in {stage, *unfinished} - {""}:
+        begun = [old.name for old in new.stages if old.started is not None and not old.state.terminal]
+        for name in {stage, *begun} - {""}:
             old = new.stage(name)
-            if old.state is not State.PENDING or state is State.FAILED:
+            if name in begun or state is State.FAILED:
                 new = new.with_stage(replace(old, state=state, reason=reason, message=message, ended=now))
         self._write(new)
         self._event(f"Run{state.value}", reason=reason, message=message)
@@ -168,7 +190,7 @@ class Runner:
     def _stop_now(self) -> None:
         """For when nothing can be written any more: no attempt may go on unwatched."""
         for stage in self._record.stages:
-            if stage.state in (State.STARTING, State.RUNNING):
+            if stage.attempts and not stage.state.terminal:
                 planned = self._plan.stage(stage.name)
                 self._executor.stop(planned, stage.attempts)
                 while not self._executor.look(planned, stage.attempts).ended:
@@ -178,15 +200,16 @@ class Runner:
         old = self._record.stage(stage)
         new = replace(old, **{**changes, "state": state or old.state})  # type: ignore[arg-type]
         run_state = self._record.state
-        if state in (State.STARTING, State.RUNNING, State.RETRYING):
-            first = state is State.STARTING and run_state in (State.PENDING, State.STARTING)
+        if state and not state.terminal:
+            early = (State.PENDING, State.STARTING)
+            first = state in early and run_state in early
             run_state = state if first or state is State.RETRYING else State.RUNNING
         if new != old or run_state is not self._record.state:
             self._write(replace(self._record.with_stage(new), state=run_state))
 
     def _write(self, new: RunRecord) -> None:
-        record.write_run(self._folder, new)
         self._record = new
+        record.write_run(self._folder, new)
 
     def _event(self, kind: str, **details: object) -> None:
         record.append_event(self._folder, self._clock(), kind, **details)
@@ -196,46 +219,11 @@ def _word(attempt: Attempt) -> str:
     return states.reason_for(attempt.exit_code, attempt.reason).word
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m launcher.runner", description="Drives one run to its end.")
-    parser.add_argument("--folder", type=Path, required=True, help="the run folder")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that ended or lost its supervisor")
-    given = parser.parse_args(arguments)
-    try:
-        folder = given.folder.resolve()
-        with supervisor.lock(folder) as held:
-            if held is None:
-                print("already supervised", flush=True)
-                return 0
-            return 0 if _supervise(folder, held, resume=given.resume) is State.SUCCEEDED else 1
-    except (LauncherError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return error.exit_code if isinstance(error, LauncherError) else 1
-
-
-def _supervise(folder: Path, held: supervisor.Lock, *, resume: bool) -> State:
-    from launcher.backends.local_executor import LocalExecutor
-
-    told: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _frame: told.append(number))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.chdir(folder)
-    cancel = folder / layout.CANCEL
-    if resume:
-        cancel.unlink(missing_ok=True)
-    runner = Runner(
-        record.read_plan(folder), folder, LocalExecutor(folder), cancelled=lambda: bool(told) or cancel.exists()
-    )
-    runner.begin(resume=resume)
-    print(f"{supervisor.BEGUN}, process {os.getpid()}", flush=True)
-    held.announce()
-    supervisor.sweep(folder)
-    state = runner.run()
-    cancel.unlink(missing_ok=True)
-    print(f"run {state}", flush=True)
-    return state
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _seen(look: Look) -> tuple[str, str]:
+    """Reason and message of an end that the stage's first process did not tell of."""
+    if look.reason:
+        return look.reason, look.message or states.reason_of(look.reason).sentence
+    if look.exit_code is None:
+        return REASONS["SupervisorLost"].word, "the supervisor was gone"
+    word = states.reason_for(look.exit_code).word
+    return word, look.message or f"its first process ended with {look.exit_code}"

@@ -101,7 +101,7 @@ def start(folder: Path, *, resume: bool) -> None:
     """
     log = folder / layout.SUPERVISOR_LOG
     offset = rank_logs.size(log)
-    argv = [sys.executable, "-P", "-m", "launcher.runner", "--folder", str(folder)]
+    argv = [sys.executable, "-P", "-m", "launcher.backends.local_runner", "--folder", str(folder)]
     pid = os.posix_spawn(
         sys.executable,
         [*argv, "--resume"] if resume else argv,

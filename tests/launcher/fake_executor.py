@@ -26,6 +26,8 @@ class FakeExecutor:
     fates: dict[tuple[str, int], str] = field(default_factory=dict)
     started: list[tuple[str, int]] = field(default_factory=list)
     stopped: list[tuple[str, int]] = field(default_factory=list)
+    scripts: dict[tuple[str, int], list[Look]] = field(default_factory=dict)
+    """Looks that come first, in this order; one that has ended is the last."""
     on_look: Callable[[], None] = lambda: None
     _looks: int = 0
 
@@ -39,6 +41,8 @@ class FakeExecutor:
         if (stage.name, attempt) not in self.started:
             return Look(ended=True)
         self.on_look()
+        if script := self.scripts.get((stage.name, attempt)):
+            return script[0] if script[0].ended else script.pop(0)
         self._looks += 1
         fate = self._fate(stage, attempt)
         if (stage.name, attempt) in self.stopped:

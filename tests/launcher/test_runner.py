@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from launcher import record
+from launcher.executor import Look
 from launcher.facts import Attempt
 from launcher.record import RunRecord
 from launcher.runner import Runner
@@ -43,6 +42,7 @@ class World:
             record.read_plan(self.folder),
             self.folder,
             self.executor,
+            backend="local",
             cancelled=lambda: self.cancelled(),
             clock=self.clock,
             sleep=self._sleep,
@@ -144,6 +144,138 @@ def test_a_killed_pod_that_left_no_word_counts_as_killed(world: World) -> None:
     assert first is not None
     assert (first.reason, first.exit_code, first.ended is not None) == ("Killed", -9, True)
     assert world.executor.started[:2] == [("train", 1), ("train", 2)]
+
+
+def test_what_an_attempt_waits_for_is_shown_until_it_works(world: World) -> None:
+    image = "registry/sphereface@sha256:1"
+    world.executor.scripts[("train", 1)] = [
+        Look(ended=False, reason="InsufficientDevices", message="of 2 nodes: none"),
+        Look(ended=False, node="node-a", message="the image is being pulled"),
+        Look(ended=False, node="node-a", working=True, image=image),
+    ]
+    shown: list[tuple[State, State, str, str, str, str]] = []
+
+    def look() -> None:
+        run, train = world.record, world.record.stage("train")
+        shown.append((run.state, train.state, train.reason, train.message, train.node, train.image))
+
+    world.executor.on_look = look
+    assert world.go() is State.SUCCEEDED
+
+    assert shown[:4] == [
+        (State.STARTING, State.STARTING, "", "", "", ""),
+        (State.PENDING, State.PENDING, "InsufficientDevices", "of 2 nodes: none", "", ""),
+        (State.STARTING, State.STARTING, "", "the image is being pulled", "node-a", ""),
+        (State.RUNNING, State.RUNNING, "", "", "node-a", image),
+    ]
+    assert world.record.stage("train").image == image
+    assert events(world).count("StageHeldUp") == 1
+
+
+def test_a_cancelled_stage_that_still_waited_is_cancelled(world: World) -> None:
+    waiting = Look(ended=False, reason="Unschedulable", message="no node")
+    world.executor.scripts[("train", 1)] = [waiting] * 5
+    world.cancelled = lambda: len(world.executor.scripts[("train", 1)]) < 3
+
+    assert world.go() is State.CANCELLED
+
+    assert world.record.stage("train").state is State.CANCELLED
+    assert world.record.stage("evaluate").state is State.PENDING
+
+
+@pytest.mark.parametrize(
+    ("told", "seen", "reason", "message"),
+    [
+        (None, Look(True, exit_code=137, reason="OOMKilled", message="at 1Gi"), "OOMKilled", "at 1Gi"),
+        (None, Look(True, reason="NodeLost", message="node-b"), "NodeLost", "node-b"),
+        (None, Look(True, exit_code=1, message="No module"), "StageFailed", "No module"),
+        (None, Look(True), "SupervisorLost", "the supervisor was gone"),
+        (
+            (143, "Terminated", "told"),
+            Look(True, exit_code=143, reason="Preempted", message="by x"),
+            "Preempted",
+            "by x",
+        ),
+        (
+            (1, "Killed", "rank 3 was ended by SIGKILL"),
+            Look(True, exit_code=1, reason="OOMKilled", message="at 1Gi"),
+            "OOMKilled",
+            "rank 3 was ended by SIGKILL: at 1Gi",
+        ),
+        ((1, "Diverged", "NaN"), Look(True, exit_code=1, reason="Evicted", message="disk"), "Diverged", "NaN"),
+        ((42, "ConfigurationError", "lr"), Look(True, exit_code=42), "ConfigurationError", "lr"),
+    ],
+)
+def test_the_end_is_told_by_whoever_knows_it_better(
+    world: World, told: tuple[int, str, str] | None, seen: Look, reason: str, message: str
+) -> None:
+    def leave() -> None:
+        if told is not None and len(world.executor.started) == 1:
+            code, word, said = told
+            ended = Attempt(1, 1.0, 2.0, code, word, said, last_lines=("the last line",))
+            record.write_attempt(world.folder / "train", ended)
+
+    world.executor.scripts[("train", 1)] = [seen]
+    world.executor.on_look = leave
+
+    world.go()
+
+    first = record.read_attempt(world.folder / "train", 1)
+    assert first is not None
+    assert (first.reason, first.message) == (reason, message)
+    assert first.last_lines == (("the last line",) if told else ())
+    assert first.ended is not None
+
+
+def test_disruptions_are_made_good_without_a_charge(world: World) -> None:
+    lost = Look(ended=True, reason="NodeLost", message="node-b")
+    for number in range(1, 6):
+        world.executor.scripts[("train", number)] = [lost]
+
+    assert world.go() is State.SUCCEEDED
+
+    assert world.executor.started[:6] == [("train", number) for number in range(1, 7)]
+    assert POLICY.retries < 5
+
+
+def test_of_two_drivers_one_starts_an_attempt_and_both_see_its_end(world: World) -> None:
+    """The other one takes the number between this one's look at the files and its start."""
+    plan = record.read_plan(world.folder)
+    other = FakeExecutor(plan, world.clock)
+    moments = itertools.count()
+
+    def clock() -> float:
+        if next(moments) == 2:  # after `begin`, as this driver decides
+            assert record.begin_attempt(world.folder / "train", Attempt(1, 5.0))
+            world.executor.started.append(("train", 1))
+            other.started.append(("train", 1))
+        return world.clock()
+
+    driver = Runner(
+        plan,
+        world.folder,
+        world.executor,
+        backend="local",
+        cancelled=lambda: False,
+        clock=clock,
+        sleep=world.clock.sleep,
+    )
+    driver.begin(resume=False)
+
+    assert driver.run() is State.SUCCEEDED
+    assert world.executor.started == [("train", 1), ("evaluate", 1), ("export", 1)]
+    assert [each.attempt for each in record.read_attempts(world.folder / "train")] == [1]
+
+
+def test_each_resume_is_counted_and_a_given_number_is_kept(world: World) -> None:
+    world.go(resume=True)
+    assert world.record.resumes == 1
+    driver = Runner(
+        record.read_plan(world.folder), world.folder, world.executor, backend="local", cancelled=lambda: False
+    )
+    driver.begin(resume=True, resumes=7)
+    assert world.record.resumes == 7
+    assert driver.record == world.record
 
 
 def test_a_pod_that_cannot_be_started_is_tried_again(world: World) -> None:
@@ -273,13 +405,3 @@ def test_a_storage_that_refuses_ends_the_run_with_its_reason_and_stops_what_runs
     assert world.executor.stopped == [("evaluate", 1)]
     assert world.record.reason == "StorageFull"
     assert "cannot write here" in world.record.message
-
-
-def test_main_refuses_a_folder_without_a_run_in_one_line(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "launcher.runner", "--folder", str(tmp_path)]
-
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-
-    assert done.returncode == 3
-    assert done.stderr.startswith("error: no run")
-    assert done.stderr.count("\n") == 1

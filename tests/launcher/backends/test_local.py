@@ -314,7 +314,7 @@ def test_drafts_of_killed_submits_are_never_shown_and_cleared_in_time(backend: L
 
 def test_a_second_supervisor_ends_at_once(backend: LocalBackend, tmp_path: Path) -> None:
     backend.submit(plan_of(tmp_path, *LONG))
-    argv = [sys.executable, "-m", "launcher.runner", "--folder", str(run_path(tmp_path))]
+    argv = [sys.executable, "-m", "launcher.backends.local_runner", "--folder", str(run_path(tmp_path))]
 
     second = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
 

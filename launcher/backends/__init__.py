@@ -74,9 +74,14 @@ class Backend(Protocol):
     """Raises NotFound for a run that is not there, Conflict for one with another plan, BackendError otherwise."""
 
     name: str
+    where: str
+    """Where its runs are, in words, as `the namespace lab`."""
 
-    def submit(self, plan: Plan, *, resume: bool = False) -> Submission:
-        """Idempotent: the same plan is left as it is, unless its supervisor died or `resume` asks to go on."""
+    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
+        """Idempotent: the same plan is left as it is, unless its supervisor died or `resume` asks to go on.
+
+        A name instead of a plan: that of a run which is there, with its own plan.
+        """
 
     def observe(self, run: str | None = None) -> tuple[RunStatus, ...]:
         """One run, or all of them, oldest first."""

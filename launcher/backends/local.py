@@ -31,10 +31,13 @@ class LocalBackend:
 
     def __init__(self, storage: Path, clock: Callable[[], float] = time.time) -> None:
         self._storage = storage.resolve()
+        self.where = str(self._storage)
         self._clock = clock
 
-    def submit(self, plan: Plan, *, resume: bool = False) -> Submission:
+    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
         """Also raises UsageError where the machine lacks the devices, StorageError where nothing can be written."""
+        if isinstance(plan, str):
+            plan = record.read_plan(self._known(plan))
         folder = self._folder(plan.run)
         created = self._create(folder, plan)
         known = self._record(folder)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from launcher import record
 from launcher.terminal import arguments as shared
 from launcher.terminal import attend, lookup
 from launcher.terminal.session import Session
@@ -26,6 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
     backend = session.backend(arguments)
-    status = lookup.find(backend, arguments.run)
-    plan = record.read_plan(Path(status.folder))
-    return attend.attend(backend, backend.submit(plan, resume=True), arguments, session)
+    with lookup.naming_near(backend, arguments.run):
+        submission = backend.submit(arguments.run, resume=True)
+    return attend.attend(backend, submission, arguments, session)

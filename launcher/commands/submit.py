@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from launcher import spec_file
-from launcher.backends import Backend, choice
+from launcher.backends import Backend
 from launcher.errors import NotFound, SpecError
 from launcher.plan import Plan
 from launcher.terminal import arguments as shared
 from launcher.terminal import attend, request
-from launcher.terminal.session import Session
+from launcher.terminal.session import Session, address, choose
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, session: Session) -> int:
     resolved, plan = request.resolve(arguments)
-    chosen = choice.choose(arguments.backend, os.environ, Path.home())
+    chosen = choose(arguments)
     if not chosen.asked:
         print(f"Using the {chosen.name} backend: {chosen.why}.", file=sys.stderr)
     if arguments.dry_run:
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             if arguments.output is None:
                 print(f"\n{request.as_table(plan, resolved)}")
         return 0
-    backend = session.open_backend(chosen.name, Path(resolved.spec.storage))
+    backend = session.open_backend(address(chosen, arguments, Path(resolved.spec.storage)))
     if not _exists(backend, plan.run):
         _refuse_missing(plan)
     return attend.attend(backend, backend.submit(plan), arguments, session)

@@ -51,19 +51,24 @@ def add_run(parser: argparse.ArgumentParser, *, nargs: str | None = None, text: 
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
-    """`--storage` and `--backend`: where a run is looked for."""
+    """`--storage`, `--backend`, `--namespace` and `--context`: where a run is looked for."""
     parser.add_argument(
         "--storage",
         metavar="DIR",
-        help=f"folder that holds runs/ [{ENV_STORAGE}, then launcher.yaml, then the current folder]",
+        help=f"local: folder that holds runs/ [{ENV_STORAGE}, then launcher.yaml, then the current folder]",
     )
     add_backend(parser)
 
 
 def add_backend(parser: argparse._ActionsContainer) -> None:
+    from launcher.terminal.completion import context_names
+
     parser.add_argument(
         "--backend", choices=BACKENDS, help=f"where runs run [{ENV_BACKEND}, then what is found on this machine]"
     )
+    parser.add_argument("-n", "--namespace", metavar="NAME", help="kubernetes: namespace [the context's]")
+    context = parser.add_argument("--context", metavar="NAME", help="kubernetes: context of the kubeconfig [current]")
+    context.completer = context_names  # type: ignore[attr-defined]
 
 
 def add_output(parser: argparse.ArgumentParser, *formats: str) -> None:

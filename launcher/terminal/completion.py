@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -32,6 +33,16 @@ def run_names(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[st
     except (LauncherError, OSError):
         return []
     return [run.run for run in runs if run.run.startswith(prefix)]
+
+
+def context_names(**_: Any) -> list[str]:
+    from launcher.backends.kubernetes import credentials
+    from launcher.errors import LauncherError
+
+    try:
+        return list(credentials.read_kubeconfig(os.environ, Path.home()).contexts)
+    except (LauncherError, OSError):
+        return []
 
 
 def device_names(**_: Any) -> tuple[str, ...]:

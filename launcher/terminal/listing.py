@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from launcher.status import RunStatus
 from launcher.terminal import output, views
-from launcher.terminal.session import Session, storage_of
+from launcher.terminal.session import Session
 
 
 def list_runs(arguments: argparse.Namespace, session: Session) -> int:
-    runs = session.backend(arguments).observe()
+    backend = session.backend(arguments)
+    runs = backend.observe()
     if not runs and arguments.output in (None, "wide"):
-        print(f"No runs found in {storage_of(arguments)}.", file=sys.stderr)
+        print(f"No runs found in {backend.where}.", file=sys.stderr)
     else:
         print_runs(runs, session.clock(), arguments.output)
     return 0

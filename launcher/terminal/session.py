@@ -10,25 +10,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import spec_file
-from launcher.backends import Backend, choice
+from launcher.backends import Address, Backend, choice
+from launcher.backends.choice import Choice
 
 
 @dataclass(frozen=True)
 class Session:
     """Tests put a backend of their own and a clock that jumps in here."""
 
-    open_backend: Callable[[str, Path], Backend] = choice.open_backend
+    open_backend: Callable[[Address], Backend] = choice.open_backend
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
     def backend(self, arguments: argparse.Namespace) -> Backend:
-        """The backend of a verb that names runs (flags `--storage`, `--backend`)."""
-        chosen = choice.choose(arguments.backend, os.environ, Path.home())
-        return self.open_backend(chosen.name, storage_of(arguments))
+        """The backend of a verb that names runs (its flags are those of `arguments.add_place`)."""
+        chosen = choose(arguments)
+        storage = _storage_of(arguments) if chosen.name == "local" else Path()
+        return self.open_backend(address(chosen, arguments, storage))
 
 
-def storage_of(arguments: argparse.Namespace) -> Path:
-    """Where a verb that names runs looks for them."""
+def choose(arguments: argparse.Namespace) -> Choice:
+    """Raises UsageError for flags that contradict each other."""
+    return choice.choose(
+        arguments.backend, os.environ, Path.home(), namespace=arguments.namespace, context=arguments.context
+    )
+
+
+def address(chosen: Choice, arguments: argparse.Namespace, storage: Path) -> Address:
+    return Address(chosen.name, storage, arguments.context or "", arguments.namespace or "")
+
+
+def _storage_of(arguments: argparse.Namespace) -> Path:
+    """Where a verb that names runs looks for them on this machine."""
     storage, _ = spec_file.resolve_storage(
         arguments.storage,
         folder=Path.cwd(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher import plan as plans
-from launcher.backends import Backend, LogLine, LogQuery, Submission
+from launcher.backends import Address, Backend, LogLine, LogQuery, Submission
 from launcher.errors import Conflict, NotFound
 from launcher.plan import Plan
 from launcher.states import State
@@ -66,8 +66,14 @@ class FakeBackend:
     """Stage in which runs that are submitted from now on fail."""
     runs: dict[str, _Run] = field(default_factory=dict)
     name: str = "fake"
+    where: str = ""
 
-    def submit(self, plan: Plan, *, resume: bool = False) -> Submission:
+    def __post_init__(self) -> None:
+        self.where = str(self.storage)
+
+    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
+        if isinstance(plan, str):
+            plan = self._known(plan).plan
         known = self.runs.get(plan.run)
         now = self.clock.now
         if known is None:
@@ -202,7 +208,7 @@ def _judge(run: _Run, stages: list[StageStatus]) -> tuple[State, str, str]:
 def session_with(backend: FakeBackend) -> Session:
     """A session whose every way to a backend leads to this one."""
 
-    def open_backend(name: str, storage: Path) -> Backend:
+    def open_backend(address: Address) -> Backend:
         return backend
 
     return Session(open_backend=open_backend, clock=backend.clock, sleep=backend.clock.sleep)

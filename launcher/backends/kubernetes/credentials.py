@@ -107,6 +107,26 @@ def load(
     raise BackendError(f"no cluster is known: {config.shown} has no current context; {known}, or use --backend local")
 
 
+def default_namespace(
+    context: str = "",
+    environ: Mapping[str, str] = os.environ,
+    home: Path | None = None,
+    service_account: Path = SERVICE_ACCOUNT,
+) -> tuple[str, str]:
+    """Where a run goes that names no namespace, and the origin of that; nothing but the namespace is looked at.
+
+    Raises BackendError for a context that is not there.
+    """
+    config = read_kubeconfig(environ, home or Path.home())
+    name = context or config.current
+    if name:
+        entry = _context(config, name)
+        return entry.text("namespace") or DEFAULT_NAMESPACE, f"context {name}"
+    if in_a_pod(environ, service_account):
+        return _read_if_there(service_account / "namespace") or DEFAULT_NAMESPACE, "service account of this pod"
+    return DEFAULT_NAMESPACE, "default"
+
+
 def kubeconfig_files(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
     listed = environ.get("KUBECONFIG", "")
     return tuple(Path(part) for part in listed.split(os.pathsep) if part) or (home / ".kube" / "config",)
@@ -183,13 +203,17 @@ class _TokenFile:
             raise BackendError(f"the token {self._path} cannot be read: {error.strerror}") from None
 
 
-def _of_context(config: Kubeconfig, name: str, environ: Mapping[str, str]) -> Credentials:
-    context = config.contexts.get(name)
-    if context is None:
+def _context(config: Kubeconfig, name: str) -> _Entry:
+    found = config.contexts.get(name)
+    if found is None:
         has = f"it has {', '.join(config.contexts)}" if config.contexts else "it has none"
-        raise BackendError(
-            f'context "{name}" does not exist in {config.shown}; {has}{did_you_mean(name, config.contexts)}'
-        )
+        near = did_you_mean(name, config.contexts)
+        raise BackendError(f'context "{name}" does not exist in {config.shown}; {has}{near}')
+    return found
+
+
+def _of_context(config: Kubeconfig, name: str, environ: Mapping[str, str]) -> Credentials:
+    context = _context(config, name)
     cluster = config.clusters.get(context.text("cluster"))
     if cluster is None or not cluster.text("server"):
         raise BackendError(

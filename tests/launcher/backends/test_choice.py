@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.backends import choice
+from launcher.backends import Address, choice
 from launcher.errors import BackendError, UsageError
 
 
@@ -30,9 +30,17 @@ def test_unknown_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("flag", "environ"), [("kubernetes", {}), (None, {"LAUNCHER_BACKEND": "kubernetes"})])
-def test_kubernetes_when_asked_for_is_refused(flag: str | None, environ: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match=r"kubernetes backend .* not part of this version; use --backend local"):
-        choice.choose(flag, environ, tmp_path)
+def test_kubernetes_when_asked_for(flag: str | None, environ: dict[str, str], tmp_path: Path) -> None:
+    chosen = choice.choose(flag, environ, tmp_path)
+    assert (chosen.name, chosen.asked) == ("kubernetes", True)
+
+
+@pytest.mark.parametrize("named", [{"namespace": "lab"}, {"context": "lab"}])
+def test_who_names_a_namespace_or_context_means_a_cluster(named: dict[str, str], tmp_path: Path) -> None:
+    (flag,) = named
+    assert choice.choose(None, {}, tmp_path, **named) == choice.Choice("kubernetes", f"flag --{flag}", asked=True)
+    with pytest.raises(UsageError, match=f"flag --{flag} is for a cluster, but flag --backend says local"):
+        choice.choose("local", {}, tmp_path, **named)
 
 
 def test_nothing_found(tmp_path: Path) -> None:
@@ -41,11 +49,20 @@ def test_nothing_found(tmp_path: Path) -> None:
     assert chosen.why == "no kubeconfig context and no service account found"
 
 
-def test_a_cluster_that_is_only_found_is_named(tmp_path: Path) -> None:
-    file = kubeconfig(tmp_path, "apiVersion: v1\ncurrent-context: 'lab'\ncontexts: []\n")
-    chosen = choice.choose(None, {}, tmp_path)
-    assert chosen.name == "local"
-    assert f"{file} names the context 'lab'" in chosen.why
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\ncurrent-context: 'lab'\ncontexts: []\n",
+        "current-context: lab # the one",
+        '{\n "kind": "Config",\n "current-context": "lab"\n}',
+        '{"kind":"Config","current-context":"lab"}',
+    ],
+)
+def test_a_cluster_that_is_only_found_is_named(text: str, tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path, text)
+    assert choice.choose(None, {}, tmp_path) == choice.Choice(
+        "kubernetes", f"{file} names the context 'lab'", asked=False
+    )
 
 
 @pytest.mark.parametrize("text", ["", "current-context: ''\n", "current-context:\n", "  current-context: x\n"])
@@ -70,6 +87,24 @@ def test_service_account(tmp_path: Path) -> None:
     assert "service account" in choice.find_cluster(environ, tmp_path, token)
 
 
-def test_open_backend_refuses_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match="not part of this version"):
-        choice.open_backend("kubernetes", tmp_path)
+def test_places(tmp_path: Path) -> None:
+    local = choice.place(Address("local", tmp_path))
+    assert (local.here, local.base, local.sections) == (True, None, ())
+    cluster = choice.place(Address("kubernetes", tmp_path, namespace="lab"))
+    assert (cluster.here, cluster.sections) == (False, ("kubernetes",))
+    assert cluster.defaults["kubernetes.namespace"] == ("lab", "flag --namespace")
+    assert cluster.defaults["storage"][0] == "/storage"
+
+
+def test_the_namespace_of_a_run_is_the_contexts_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = "contexts: [{name: lab, context: {namespace: faces}}]\ncurrent-context: lab\n"
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, context)))
+    place = choice.place(Address("kubernetes", tmp_path))
+    assert place.defaults["kubernetes.namespace"] == ("faces", "context lab")
+    with pytest.raises(BackendError, match=r'context "lap" does not exist in .* it has lab'):
+        choice.place(Address("kubernetes", tmp_path, context="lap"))
+
+
+def test_open_backend(tmp_path: Path) -> None:
+    backend = choice.open_backend(Address("local", tmp_path))
+    assert (backend.name, backend.where) == ("local", str(tmp_path))

@@ -39,12 +39,6 @@ def test_a_backend_that_was_asked_for_needs_no_words(spec: Path, call: Call) -> 
     assert call("submit", str(spec), "--backend", "local").err == ""
 
 
-def test_kubernetes_when_asked_for_is_exit_4(spec: Path, call: Call) -> None:
-    outcome = call("submit", str(spec), "--backend", "kubernetes")
-    assert outcome.code == 4
-    assert outcome.err.startswith("error: the kubernetes backend (flag --backend) is not part of this version")
-
-
 def test_another_plan_is_exit_6(spec: Path, call: Call) -> None:
     call("submit", str(spec))
     outcome = call("submit", str(spec), "--set", "train.lr=0.1")

@@ -91,7 +91,9 @@ def test_links_and_files_of_a_page_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in tracked() if name.endswith((".yaml", ".yml"))])
 def test_every_shipped_yaml_is_parsed(name: str) -> None:
-    assert isinstance(yaml.safe_load((ROOT / name).read_text()), dict)
+    documents = list(yaml.safe_load_all((ROOT / name).read_text()))
+    assert documents
+    assert all(isinstance(document, dict) for document in documents)
 
 
 def test_locks_name_no_addresses() -> None:

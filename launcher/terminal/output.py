@@ -13,7 +13,7 @@ from launcher.status import RunStatus, StageStatus
 
 SCHEMA = 1
 
-_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:=-]*[A-Za-z0-9/]")
+_PLAIN = re.compile(r"(--)?[A-Za-z/][A-Za-z0-9_./:=-]*[A-Za-z0-9/]")
 """YAML's own words (`true`, `no`) are quoted by PyYAML itself."""
 
 
@@ -45,7 +45,9 @@ def manifests(objects: Sequence[Mapping[str, Any]], form: str) -> str:
         return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}, indent=2, ensure_ascii=False)
     import yaml
 
-    class Dumper(yaml.SafeDumper):
+    safe: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    class Dumper(safe):  # type: ignore[misc]
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  its base's name
             return True
 

@@ -24,6 +24,7 @@ VERBS = {
     "cancel": "stop runs and keep what they have written",
     "delete": "stop runs and remove everything they created",
     "render": "print the plan of a run without creating anything",
+    "evaluate": "print a batch evaluation of many checkpoints for kubectl",
     "completion": "print the completion code of a shell",
 }
 

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test lint check chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
+.PHONY: help demo test lint check images chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ demo: $(BIN)/launcher  ## synthetic faces -> train -> evaluate -> export on this
 
 test: .venv/.dev  ## everything that runs without a cluster
 	$(BIN)/python -m pytest
+
+images: $(BIN)/launcher  ## build the cpu image and push it to the test cluster's registry (a changed line: seconds)
+	@$(BIN)/python -m docker.build
 
 lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -20,8 +20,9 @@ ALONE_S = 10.0
 CANCEL_S = 120.0
 STOP_S = 90.0
 """How long pods may take to end: 40 s to save a checkpoint, and what the node needs."""
-HOPE_S = 30.0
-"""How long what keeps the cleaner's pod from starting may last, before it is given up."""
+HOPE_S = 60.0
+"""So long after the first thing that kept the cleaner from its work, it is given up."""
+LITTLE_HOPE_S = 5.0
 CLEAN_S = 180.0
 """How long the removal of the run folder may take: its pod needs a node, its image, and the storage."""
 
@@ -109,7 +110,7 @@ def clean_storage(api: Api, plan: Plan, patience: Patience, *, required: bool) -
     except ApiError as error:
         if error.status != 409:  # else one that was cut short
             raise
-    seen = _await_cleaner(api, plan.run, name, patience, HOPE_S if required else HOPE_S / 6)
+    seen = _await_cleaner(api, plan.run, name, patience, HOPE_S if required else LITTLE_HOPE_S)
     api.delete("jobs", name)
     if seen.reason == "ClaimNotFound" or (seen.ended and seen.exit_code == 0) or not required:
         return
@@ -122,14 +123,13 @@ def clean_storage(api: Api, plan: Plan, patience: Patience, *, required: bool) -
 
 
 def _await_cleaner(api: Api, run: str, name: str, patience: Patience, hope_s: float) -> Look:
-    stuck_since: float | None = None
     end = patience.clock() + CLEAN_S
+    stuck = False
     while True:
         seen, now = _look(api, run, name), patience.clock()
+        if seen.reason and not stuck:
+            stuck, end = True, min(end, now + hope_s)
         if seen.ended or seen.reason == "ClaimNotFound" or now >= end:
-            return seen
-        stuck_since = (now if stuck_since is None else stuck_since) if seen.reason else None
-        if stuck_since is not None and now - stuck_since >= hope_s:
             return seen
         patience.sleep(POLL_S)
 

@@ -119,17 +119,19 @@ class HttpApi:
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
         until = self._clock() + self._patience_s
         pause = FIRST_PAUSE_S
-        renewed = False
+        renewed = fresh = False
         while True:
             again, wait_s = False, pause
             try:
-                response = self._call(method, url, body, accept, stream=stream, fresh=renewed)
+                response = self._call(method, url, body, accept, stream=stream, fresh=fresh)
+                fresh = False
                 if response.status < 300:
                     return response
                 error: BackendError = self._answered(response.status, response.data)
                 if response.status == 401 and not renewed:
                     # A token that a program gives may have been taken back before its time.
-                    renewed, again, wait_s = True, True, 0.0
+                    renewed = fresh = again = True
+                    wait_s = 0.0
                 else:
                     again = _may_repeat(method, status=response.status)
                     wait_s = _retry_after(response, pause)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from launcher import spec_file
-from launcher.backends import Backend
+from launcher.backends import Address, Backend
+from launcher.backends.choice import Choice
 from launcher.errors import NotFound, SpecError
 from launcher.plan import Plan
 from launcher.terminal import arguments as shared
@@ -44,10 +46,17 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
             if arguments.output is None:
                 print(f"\n{request.as_table(plan, resolved)}")
         return 0
-    backend = session.open_backend(address(chosen, arguments, Path(resolved.spec.storage)))
-    if not _exists(backend, plan.run):
-        _refuse_missing(plan)
+    backend = session.open_backend(_address(chosen, arguments, plan))
+    missing = spec_file.missing_inputs(plan)
+    if missing and not _exists(backend, plan.run):
+        raise SpecError("\n".join(missing))
     return attend.attend(backend, backend.submit(plan), arguments, session)
+
+
+def _address(chosen: Choice, arguments: argparse.Namespace, plan: Plan) -> Address:
+    """Where the plan itself says: its namespace may be a spec's."""
+    where = address(chosen, arguments, Path(plan.spec["storage"]))
+    return replace(where, namespace=plan.kubernetes.namespace) if plan.kubernetes else where
 
 
 def _exists(backend: Backend, run: str) -> bool:

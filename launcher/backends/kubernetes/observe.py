@@ -89,7 +89,8 @@ def _of_pod(pod: Object, events: Sequence[Object]) -> Look:
     reason, message = _disruption(pod)
     if _is_over(pod):
         return _ended(pod, base, reason, message)
-    running = "running" in container.get("state", {})
+    # Between the container's end and the pod's, the node cleans up.
+    running = bool(container.get("state", {}).keys() & {"running", "terminated"})
     if reason == "NodeLost":
         # Nothing more will be heard of it. Should it live on, it ends itself when it sees the next attempt.
         return replace(base, ended=True, reason=reason, message=message)

@@ -88,6 +88,11 @@ def test_a_running_pod_works_on_its_node_with_its_image() -> None:
     assert seen == Look(ended=False, working=True, node="node-a", image=DIGEST)
 
 
+def test_a_pod_whose_container_has_just_ended_still_works() -> None:
+    ending = pod("Running", state={"terminated": {"exitCode": 0, "reason": "Completed"}})
+    assert look(job(), [ending], []) == Look(ended=False, working=True, node="node-a", image=DIGEST)
+
+
 def test_pulling_is_told() -> None:
     assert look(job(), [waiting("ContainerCreating")], [event("Pod", "Pulling", "x")]).message
 

@@ -1,0 +1,177 @@
+"""Runs of real, tiny stages on the cluster: submitting them, waiting for what is to be seen of them, touching pods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from launcher import names
+from launcher.backends.kubernetes import credentials
+from launcher.backends.kubernetes.backend import KubernetesBackend
+from launcher.backends.kubernetes.http_api import HttpApi
+from launcher.plan import Plan, make_plan
+from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
+from launcher.status import RunStatus, StageStatus
+from tests.cluster.access import Kubectl, Namespace
+from tests.cluster.chores import STORAGE, carry_out
+
+DEVICE = "fake"
+RESOURCE = "huawei.com/Ascend910"
+FACES = f"{STORAGE}/faces"
+QUICK = StagePolicy(retries=0, backoff_s=0.5, heartbeat_s=6.0)
+TRAIN = {
+    "net": "sphereface4a",
+    "train_data_dir": f"{FACES}/train/landmark.txt",
+    "train_img_dir": f"{FACES}/train/images",
+    "margin": "cosface",
+    "label_smooth": False,
+    "lr": 0.01,
+    "per_batch_size": 4,
+    "max_epoch": 1,
+    "log_interval": 1,
+}
+EVALUATE = {
+    "datatxt_src": f"{FACES}/test/landmark.txt",
+    "pairtxt_src": f"{FACES}/test/pairs.txt",
+    "datasrc": f"{FACES}/test/images",
+}
+LONG = {"max_epoch": 1000}
+"""Trains until somebody stops it."""
+PATIENCE_S = 120.0
+
+T = TypeVar("T")
+
+
+def use_profile(config_home: Path) -> None:
+    """A user's own device profile: what the cluster counts as accelerators, computed on the processor."""
+    folder = config_home / "launcher" / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{DEVICE}.yaml").write_text(f"device_target: CPU\nresource: {RESOURCE}\n")
+
+
+def until(seen: Callable[[], T], within_s: float = PATIENCE_S, *, what: Callable[[], object] = lambda: "") -> T:
+    """What it gives that is true. AssertionError: not in time, with `what` was seen instead."""
+    end = time.monotonic() + within_s
+    while not (found := seen()):
+        assert time.monotonic() < end, f"not seen within {within_s:g} s: {what()}"
+        time.sleep(0.3)
+    return found
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A namespace with faces in its claim; runs in it are submitted as `launcher submit` does."""
+
+    kubectl: Kubectl
+    namespace: Namespace
+    image: str
+
+    @property
+    def backend(self) -> KubernetesBackend:
+        environ = {"KUBECONFIG": str(self.kubectl.kubeconfig)}
+        return KubernetesBackend(HttpApi(credentials.load(environ=environ), str(self.namespace)))
+
+    def draw_faces(self) -> None:
+        counts = "--identities 8 --images 4 --test-identities 20 --test-images 3"
+        script = f"sphereface synth {FACES} {counts} > /dev/null"
+        carry_out(self.kubectl, self.namespace, "faces", self.image, script)
+
+    def plan(
+        self,
+        run: str,
+        *,
+        stages: tuple[str, ...] = ("train",),
+        devices: int = 1,
+        train: Mapping[str, Any] | None = None,
+        policy: StagePolicy = QUICK,
+        **kubernetes: Any,
+    ) -> Plan:
+        """`kubernetes` are fields of KubernetesSpec in place of those that suit a tiny stage."""
+        small = {"cpu": "50m", "memory": "1Gi", "shm": "256Mi", "start_deadline_s": 120.0}
+        where = {"namespace": str(self.namespace), "image": self.image}
+        spec = RunSpec(
+            run,
+            device=DEVICE,
+            devices=devices,
+            storage=STORAGE,
+            stages=stages,
+            train={**TRAIN, **(train or {})},
+            evaluate=EVALUATE,
+            policy=dict.fromkeys(stages, policy),
+            kubernetes=KubernetesSpec(**{**where, **small, **kubernetes}),
+        )
+        return make_plan(spec)
+
+    def submit(self, run: str, **plan: Any) -> str:
+        self.backend.submit(self.plan(run, **plan))
+        return run
+
+    def status(self, run: str) -> RunStatus:
+        return self.backend.observe(run)[0]
+
+    def stage(self, run: str, stage: str = "train") -> StageStatus:
+        return next(each for each in self.status(run).stages if each.name == stage)
+
+    def await_end(self, run: str, within_s: float = PATIENCE_S) -> RunStatus:
+        until(lambda: self.status(run).state.terminal, within_s, what=lambda: self.status(run))
+        return self.status(run)
+
+    def await_reason(self, run: str, reason: str, stage: str = "train", within_s: float = PATIENCE_S) -> StageStatus:
+        """The stage as soon as it has that reason."""
+        until(lambda: self.stage(run, stage).reason == reason, within_s, what=lambda: self.status(run))
+        return self.stage(run, stage)
+
+    def await_step(self, run: str, step: int = 1, within_s: float = PATIENCE_S) -> None:
+        """Until training has done so many steps."""
+
+        def done() -> bool:
+            progress = self.stage(run).progress
+            return progress is not None and progress.step >= step
+
+        until(done, within_s, what=lambda: self.status(run))
+
+    def pods(self, run: str, role: str = names.STAGE) -> list[dict[str, Any]]:
+        selector = f"{names.LABEL_RUN}={run},{names.LABEL_ROLE}={role}"
+        found: list[dict[str, Any]] = self.kubectl.json("-n", str(self.namespace), "get", "pods", "-l", selector)[
+            "items"
+        ]
+        return found
+
+    def pod(self, run: str, role: str = names.STAGE) -> str:
+        """Name of the one that runs."""
+
+        def running() -> str:
+            alive = [pod for pod in self.pods(run, role) if pod["status"]["phase"] == "Running"]
+            return str(alive[0]["metadata"]["name"]) if alive else ""
+
+        return until(running)
+
+    def attempts(self, run: str, stage: str = "train") -> list[dict[str, Any]]:
+        """As they are on the storage, in order."""
+        script = f"cat {STORAGE}/runs/{run}/{stage}/attempts/*.json"
+        return _objects(carry_out(self.kubectl, self.namespace, f"read-{run}"[:50], self.image, script))
+
+    def remove(self, run: str) -> None:
+        """All that the run has made, so that its devices are free; at once, unlike `launcher delete`."""
+        selector = f"{names.LABEL_RUN}={run}"
+        place = ("-n", str(self.namespace))
+        self.kubectl(*place, "delete", "jobs,configmaps,roles,rolebindings,serviceaccounts", "-l", selector)
+        self.kubectl.run(*place, "delete", "pods", "-l", selector, "--grace-period=1", "--wait=false")
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    import json
+
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while text[at:].strip():
+        value, end = decoder.raw_decode(text[at:].lstrip())
+        at = len(text) - len(text[at:].lstrip()) + end
+        found.append(value)
+    return found
+
+
+def with_policy(**changes: Any) -> StagePolicy:
+    return replace(QUICK, **changes)

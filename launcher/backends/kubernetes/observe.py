@@ -188,8 +188,9 @@ def _waiting(pod: Object, container: Mapping[str, Any], events: Sequence[Object]
     kind, said = str(state.get("reason") or ""), str(state.get("message") or "")
     word = states.WAITING.get(kind, "" if kind in ("", "ContainerCreating", "PodInitializing") else kind)
     if word == "ImagePullBackOff":
-        failed = _last_event(events, "Failed", kind="Pod")
-        said = said if said.startswith("failed") or "Err" in said or failed is None else str(failed.get("message"))
+        if wording.says_nothing_of_pull(said):  # an older kubelet
+            failures = [event for event in events if "pull image" in str(event.get("message", ""))]
+            said = str((_last_event(failures, "Failed", kind="Pod") or {}).get("message", said))
         word = states.by_message(said, states.PULL_MESSAGES, word)
         return word, wording.pull(_image(pod), said)
     if word == "ContainerNotCreated":

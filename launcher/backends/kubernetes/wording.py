@@ -31,7 +31,7 @@ def scheduling(message: str, asked: Mapping[str, str]) -> str:
         return clip(message)
     count, text = found.groups()
     if not text[:1].isdigit():
-        return clip(text)
+        return clip(re.sub(r"( not found)\. not found$", r"\1", text))  # the scheduler says it twice
     devices = ", ".join(f"{value} {key}" for key, value in sorted(asked.items()) if "/" in key)
     asks = f"the pod asks for {devices}; " if devices and "Insufficient" in text else ""
     return clip(f"{asks}of {count} node(s): {', '.join(_clause(part) for part in _CLAUSE.split(text))}")
@@ -41,6 +41,10 @@ def pull(image: str, message: str) -> str:
     """`failed to pull and unpack image "x": failed to resolve reference "x": x: not found`."""
     rest = runtime(message).removeprefix(f"{image}: ")
     return clip(f"{image}: {rest}") if rest else image
+
+
+def says_nothing_of_pull(message: str) -> bool:
+    return re.fullmatch(r'(Back-off pulling image "[^"]*")?', message) is not None
 
 
 def refusal(message: str) -> str:

@@ -126,7 +126,9 @@ PULL = f'failed to pull and unpack image "{IMAGE}": failed to resolve reference 
 )
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
 def test_why_an_image_cannot_be_pulled(reason: str, said: str, word: str) -> None:
-    before = f'Back-off pulling image "{IMAGE}": ErrImagePull: ' if reason == "ImagePullBackOff" else ""
+    before = "rpc error: code = NotFound desc = "
+    if reason == "ImagePullBackOff":
+        before = f'Back-off pulling image "{IMAGE}": ErrImagePull: {before}'
     seen = look(job(), [waiting(reason, before + PULL + said)], [])
     assert seen.reason == word
     assert seen.message == f"{IMAGE}: {said.removeprefix(f'{IMAGE}: ')}"
@@ -136,7 +138,8 @@ def test_an_older_kubelet_says_only_in_an_event_why_it_cannot_pull() -> None:
     failed = event(
         "Pod", "Failed", f'Failed to pull image "{IMAGE}": rpc error: code = NotFound desc = {PULL}not found'
     )
-    seen = look(job(), [waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}"')], [failed])
+    after = event("Pod", "Failed", "Error: ImagePullBackOff", "2026-01-01T00:00:09Z")
+    seen = look(job(), [waiting("ImagePullBackOff", f'Back-off pulling image "{IMAGE}"')], [failed, after])
     assert (seen.reason, seen.message) == ("ImageNotFound", f"{IMAGE}: not found")
 
 
@@ -184,7 +187,7 @@ def test_an_older_kubelet_says_only_in_an_event_why_it_cannot_pull() -> None:
             "of 2 node(s): 1 Too many pods, 1 closed to new pods (cordoned)",
         ),
         (
-            '0/2 nodes are available: persistentvolumeclaim "faces" not found. preemption: x',
+            '0/2 nodes are available: persistentvolumeclaim "faces" not found. not found',
             "ClaimNotFound",
             'persistentvolumeclaim "faces" not found',
         ),

@@ -51,8 +51,10 @@ def resolve(
     user_config: Path,
     environment: Mapping[str, str],
     place: Place = THIS_MACHINE,
+    complete: bool = True,
 ) -> Resolved:
-    """`flags` by key (`name`, `kubernetes.image`, …; None = not given), `folder` the working directory.
+    """`flags` by key (`name`, `kubernetes.image`, …; None = not given), `folder` the working directory. Not `complete`:
+    what the stages need to read may still be missing.
 
     Raises SpecError with `file:line`, or the flag, and the key.
     """
@@ -72,7 +74,10 @@ def resolve(
         {key: value for key, (value, _) in place.defaults.items()},
         {key: origin for key, (_, origin) in place.defaults.items()},
     )
-    return _resolved(_for_place(_merge([defaults, lowest, explicit]), place), explicit, folder, place)
+    resolved = _resolved(_for_place(_merge([defaults, lowest, explicit]), place), explicit, folder, place)
+    if complete:
+        spec_check.check_inputs(resolved.spec)
+    return resolved
 
 
 def resolve_storage(
@@ -266,7 +271,6 @@ def _resolved(merged: _Layer, explicit: _Layer, folder: Path, place: Place) -> R
         **top,
         **sections,
     )
-    spec_check.check_inputs(spec)
     origins = {key: _origin(key, merged.origins) for key in flat(spec)}
     return Resolved(spec, origins, merged.notes)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.backends import Address, Backend, Place
+from launcher.doctor import Finding
 from launcher.errors import UsageError
 from launcher.names import BACKENDS, CLUSTER_STORAGE, ENV_BACKEND
+from launcher.plan import Plan
 from runfolder.strict_yaml import did_you_mean
 
 SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -100,6 +103,21 @@ def open_backend(address: Address) -> Backend:
     from launcher.backends.kubernetes.http_api import HttpApi
 
     return KubernetesBackend(HttpApi(load(address.context), address.namespace))
+
+
+def examine(address: Address, plan: Plan) -> Iterator[Finding]:
+    """What stands in the way of the run, for `launcher doctor`. Raises BackendError as `open_backend` does."""
+    if address.backend == "local":
+        from launcher.backends import local_doctor
+
+        return local_doctor.examine(plan)
+    from launcher.backends.kubernetes.credentials import load
+    from launcher.backends.kubernetes.doctor.examine import Cluster, examine
+    from launcher.backends.kubernetes.http_api import HttpApi
+
+    credentials = load(address.context)
+    api = HttpApi(credentials, plan.kubernetes.namespace if plan.kubernetes else address.namespace)
+    return examine(Cluster(api, api.server, credentials.origin, api.server_time, time.time), plan)
 
 
 def _current_context(file: Path) -> str:

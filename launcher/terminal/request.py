@@ -8,13 +8,18 @@ import sys
 from pathlib import Path
 
 from launcher import plan, spec_file
+from launcher.backends import choice
 from launcher.plan import Plan
 from launcher.spec import DEVICE_COUNTS, STAGES, Resolved
 from launcher.terminal import arguments as shared
-from launcher.terminal import output
+from launcher.terminal import output, session
 from launcher.terminal.completion import device_names
 
-FLAGS = ("name", "device", "devices", "storage", "stages", "config")
+KEYS = {
+    **{flag: flag for flag in ("name", "device", "devices", "storage", "stages", "config")},
+    **{flag: f"kubernetes.{flag}" for flag in ("namespace", "image", "templates")},
+}
+"""The key of a spec that each flag gives."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,20 +38,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one value, as in train.lr=0.1; may be repeated"
     )
-    group.add_argument("--storage", metavar="DIR", help="folder that holds runs/")
+    group.add_argument(
+        "--storage", metavar="DIR", help="folder that holds runs/; kubernetes: where pods see the claim [/storage]"
+    )
+    group.add_argument("--image", metavar="NAME", help="kubernetes: image of every pod of the run")
+    group.add_argument("--templates", metavar="DIR", help="kubernetes: own templates in place of ours (k8s_templates/)")
     shared.add_backend(group)
 
 
-def resolve(arguments: argparse.Namespace) -> tuple[Resolved, Plan]:
-    """The plan is built once, here; what is printed is what is carried out. Raises SpecError."""
-    given = {flag: getattr(arguments, flag) for flag in FLAGS}
+def resolve(arguments: argparse.Namespace, *, complete: bool = True) -> tuple[Resolved, Plan]:
+    """The plan is built once, here; what is printed is what is carried out. Raises SpecError, and
+    BackendError for a context that is not there. `complete` as in `spec_file.resolve`."""
+    where = session.address(session.choose(arguments), arguments, Path.cwd())
     resolved = spec_file.resolve(
         arguments.spec,
-        {flag: value for flag, value in given.items() if value is not None},
+        {key: getattr(arguments, flag) for flag, key in KEYS.items()},
         arguments.set,
         folder=Path.cwd(),
         user_config=spec_file.user_config_path(os.environ),
         environment=os.environ,
+        place=choice.place(where),
+        complete=complete,
     )
     for note in resolved.notes:
         print(f"note: {note}", file=sys.stderr)

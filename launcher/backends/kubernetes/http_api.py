@@ -12,6 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -102,6 +103,14 @@ class HttpApi:
             return json.loads(response.data) if response.data else None
         except ValueError:
             raise self._answered(200, response.data) from None
+
+    def server_time(self) -> float | None:
+        """Seconds since 1970 by the server's clock, which tells whole ones; None where it does not."""
+        date = self._asked("GET", "/version", {}, None, JSON).headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return None
 
     def _object(self, method: str, path: str, body: Any = None) -> Object:
         answer: Object = self.request(method, path, body=body)

@@ -91,6 +91,14 @@ def resolve_storage(
     return Path(merged.values.get("storage", folder)), merged.origins.get("storage", "default")
 
 
+def resolve_namespace(*, folder: Path, user_config: Path) -> str:
+    """Where verbs other than `submit` look for runs on a cluster, as the files say it; "": nothing is said."""
+    reader = _Reader(folder.absolute(), {})
+    paths = (user_config, folder / names.SPEC_FILE)
+    layers = [reader.spec(path, only=spec_kubernetes.SECTION) for path in paths if path.exists()]
+    return str(_merge(layers).values.get(f"{spec_kubernetes.SECTION}.namespace", ""))
+
+
 def missing_inputs(plan: Plan) -> list[str]:
     """Input paths of the plan that this machine does not have, one line each. Touches the file system.
 

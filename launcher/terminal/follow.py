@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from launcher.backends import Backend, LogQuery
-from launcher.errors import BackendError, RunFailed, WaitTimeout
+from launcher.errors import BackendError, LauncherError, RunFailed, WaitTimeout
 from launcher.states import State
 from launcher.status import RunStatus
 from launcher.terminal import durations, tree, views
@@ -16,6 +16,8 @@ from launcher.terminal.session import Session
 LOOK_EVERY_S = 0.5
 LOST_AFTER_S = 5.0
 """A run may be Unknown for a moment, as while its supervisor starts; for longer, nobody drives it."""
+OUTAGE_S = 300.0
+"""A cluster that does not answer for so long is not waited for any more; a shorter outage ends no waiting."""
 LAST_LINES = 15
 
 
@@ -27,7 +29,7 @@ def until_end(
     lost_since: float | None = None
     try:
         while True:
-            (status,) = backend.observe(run)
+            status = look(backend, run, session, None if timeout_s is None else began + timeout_s)
             display.show(status)
             now = session.clock()
             if status.state.terminal:
@@ -40,6 +42,27 @@ def until_end(
             session.sleep(LOOK_EVERY_S)
     finally:
         display.close()
+
+
+def look(backend: Backend, run: str, session: Session, until: float | None = None) -> RunStatus:
+    """The run now; where the cluster does not answer, as soon as it does, but not later than at `until`.
+
+    Raises BackendError for an outage of OUTAGE_S or until then, or where asking again does not help.
+    """
+    began: float | None = None
+    while True:
+        try:
+            (status,) = backend.observe(run)
+            return status
+        except BackendError as error:
+            now = session.clock()
+            if began is None and error.temporary:
+                print(f"{error}; waiting for it", file=sys.stderr)
+            began = now if began is None else began
+            end = began + OUTAGE_S if until is None else min(until, began + OUTAGE_S)
+            if not error.temporary or now >= end:
+                raise
+        session.sleep(LOOK_EVERY_S)
 
 
 def print_end(run: RunStatus, now: float) -> None:
@@ -57,10 +80,8 @@ def check_succeeded(backend: Backend, run: RunStatus) -> None:
     if run.state in (State.SUCCEEDED, State.SKIPPED):
         return
     stage = views.current_stage(run)
-    if stage and run.state is State.FAILED:
-        lines = list(backend.logs(run.run, LogQuery(stage=stage.name, tail=LAST_LINES)))
-        for line in lines[-LAST_LINES:]:
-            print(f"{views.log_prefix(line)}{line.text}", file=sys.stderr)
+    if stage and stage.attempts and run.state is State.FAILED:
+        _print_last_lines(backend, run.run, stage.name)
     raise_unless_succeeded(run)
 
 
@@ -72,6 +93,17 @@ def raise_unless_succeeded(run: RunStatus) -> None:
     where = f" in {stage.name}" if stage else ""
     because = "; ".join(views.why(run))
     raise RunFailed(f"run/{run.run} {run.state}{where}{': ' if because else ''}{because}")
+
+
+def _print_last_lines(backend: Backend, run: str, stage: str) -> None:
+    """What hinders that must not hide how the run ended."""
+    try:
+        lines = list(backend.logs(run, LogQuery(stage=stage, tail=LAST_LINES)))
+    except LauncherError as error:
+        print(f"its last lines cannot be shown: {error}", file=sys.stderr)
+        return
+    for line in lines[-LAST_LINES:]:
+        print(f"{views.log_prefix(line)}{line.text}", file=sys.stderr)
 
 
 def _lost(status: RunStatus) -> str:

@@ -6,7 +6,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launcher import spec_file
@@ -25,8 +25,10 @@ class Session:
     def backend(self, arguments: argparse.Namespace) -> Backend:
         """The backend of a verb that names runs (its flags are those of `arguments.add_place`)."""
         chosen = choose(arguments)
-        storage = _storage_of(arguments) if chosen.name == "local" else Path()
-        return self.open_backend(address(chosen, arguments, storage))
+        if chosen.name == "local":
+            return self.open_backend(address(chosen, arguments, _storage_of(arguments)))
+        where = address(chosen, arguments, Path())
+        return self.open_backend(replace(where, namespace=where.namespace or _namespace_of_files()))
 
 
 def choose(arguments: argparse.Namespace) -> Choice:
@@ -38,6 +40,10 @@ def choose(arguments: argparse.Namespace) -> Choice:
 
 def address(chosen: Choice, arguments: argparse.Namespace, storage: Path) -> Address:
     return Address(chosen.name, storage, arguments.context or "", arguments.namespace or "")
+
+
+def _namespace_of_files() -> str:
+    return spec_file.resolve_namespace(folder=Path.cwd(), user_config=spec_file.user_config_path(os.environ))
 
 
 def _storage_of(arguments: argparse.Namespace) -> Path:

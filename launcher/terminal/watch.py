@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from launcher.backends import Backend
 from launcher.status import RunStatus
-from launcher.terminal import listing, output, views
+from launcher.terminal import follow, listing, output, views
 from launcher.terminal.follow import LOOK_EVERY_S
 from launcher.terminal.session import Session
 
@@ -44,7 +44,7 @@ def one_run(backend: Backend, run: RunStatus, session: Session, text: Callable[[
         if run.state.terminal:
             return 0
         session.sleep(LOOK_EVERY_S)
-        before, (run,) = run, backend.observe(run.run)
+        before, run = run, follow.look(backend, run.run, session)
 
 
 class Screen:

@@ -9,7 +9,7 @@ from typing import Any
 
 from launcher import plan as plans
 from launcher.backends import Address, Backend, LogLine, LogQuery, Submission
-from launcher.errors import Conflict, NotFound
+from launcher.errors import Conflict, NotFound, Unreachable
 from launcher.plan import Plan
 from launcher.states import State
 from launcher.status import Progress, RunStatus, StageStatus
@@ -64,6 +64,8 @@ class FakeBackend:
     clock: FakeClock
     fails_in: str = ""
     """Stage in which runs that are submitted from now on fail."""
+    away_until: float = 0.0
+    """Nobody answers before that time of the clock."""
     runs: dict[str, _Run] = field(default_factory=dict)
     name: str = "fake"
     where: str = ""
@@ -91,6 +93,8 @@ class FakeBackend:
         return self._submission(plan.run, "unchanged")
 
     def observe(self, run: str | None = None) -> tuple[RunStatus, ...]:
+        if self.clock.now < self.away_until:
+            raise Unreachable("the cluster cannot be reached")
         if run is None:
             return tuple(self._status(name) for name in self.runs)
         self._known(run)

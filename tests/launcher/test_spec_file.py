@@ -9,7 +9,7 @@ import pytest
 from launcher.errors import SpecError, UsageError
 from launcher.plan import flat, make_plan
 from launcher.spec import Resolved, StagePolicy
-from launcher.spec_file import missing_inputs, resolve, resolve_storage, user_config_path
+from launcher.spec_file import missing_inputs, resolve, resolve_namespace, resolve_storage, user_config_path
 
 DATA = """\
 train: {train_img_dir: faces, lr: 0.05}
@@ -250,3 +250,12 @@ def test_inputs_that_are_not_there_are_named_by_their_keys(tmp_path: Path, resol
         f"evaluate.pairtxt_src: {tmp_path}/lfw/pairs.txt does not exist",
         "evaluate.datasrc: /home/me/lfw does not exist",
     ]
+
+
+def test_namespace_for_verbs_that_name_runs(tmp_path: Path) -> None:
+    given = {"folder": tmp_path, "user_config": tmp_path / "user.yaml"}
+    assert resolve_namespace(**given) == ""
+    (tmp_path / "user.yaml").write_text("kubernetes: {namespace: mine}\n")
+    assert resolve_namespace(**given) == "mine"
+    (tmp_path / "launcher.yaml").write_text("train: {lr: 1}\nkubernetes: {namespace: lab, cpu: 2}\n")
+    assert resolve_namespace(**given) == "lab"

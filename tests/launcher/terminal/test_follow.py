@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.errors import BackendError, RunFailed, WaitTimeout
+from launcher.errors import BackendError, RunFailed, Unreachable, WaitTimeout
 from launcher.plan import make_plan
 from launcher.spec import RunSpec
 from launcher.states import State
@@ -46,6 +46,24 @@ def test_a_run_that_nobody_drives_ends_the_waiting(backend: FakeBackend) -> None
     with pytest.raises(BackendError, match=r"run/demo cannot be followed: SupervisorLost: .*`launcher resume`"):
         follow.until_end(backend, "demo", session_with(backend), Silent())
     assert backend.clock.now - began >= follow.LOST_AFTER_S, "a supervisor that just starts gets its time"
+
+
+def test_an_outage_ends_no_waiting(backend: FakeBackend, capsys: pytest.CaptureFixture[str]) -> None:
+    submit(backend)
+    backend.away_until = backend.clock.now + 120
+    run = follow.until_end(backend, "demo", session_with(backend), Silent())
+    assert run.state is State.SUCCEEDED
+    assert capsys.readouterr().err == "the cluster cannot be reached; waiting for it\n"
+
+
+@pytest.mark.parametrize(("timeout_s", "after_s"), [(None, follow.OUTAGE_S), (10.0, 10.0)])
+def test_an_outage_without_end_is_given_up(timeout_s: float | None, after_s: float, backend: FakeBackend) -> None:
+    submit(backend)
+    began = backend.clock.now
+    backend.away_until = began + 1e6
+    with pytest.raises(Unreachable):
+        follow.until_end(backend, "demo", session_with(backend), Silent(), timeout_s)
+    assert backend.clock.now - began == pytest.approx(after_s, abs=1)
 
 
 def test_check_succeeded_shows_the_failed_stages_last_lines(

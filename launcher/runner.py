@@ -128,7 +128,9 @@ class Runner:
                 told = True
             self._sleep(TICK_S)
         ended = self._end_of(stage, attempt, look)
-        self._change(stage.name, exit_code=ended.exit_code)
+        old = self._record.stage(stage.name)
+        node, image = look.node or old.node, look.image or old.image
+        self._change(stage.name, exit_code=ended.exit_code, node=node, image=image)
         self._event(
             "StageEnded",
             stage=stage.name,

@@ -51,18 +51,22 @@ class AttemptLog:
         """In the pod's log; None: nothing was read there, or nobody knows up to where."""
         self._taken: int | None = 0
         """How many lines of the storage's copy were given; None: so many that nobody has counted them."""
-        self._context: deque[str] = deque(maxlen=CONTEXT)
-        """The last ones of these."""
+        self._recent: list[str] = []
+        """The last ones of these: all beyond the position, and CONTEXT before it."""
         self._ahead: deque[str] = deque()
         """Lines from the storage that were given before the pod's log showed them."""
         self._expected = FIRST_LINES
         self._pause = self._paused = 0
+        self._complete = False
+        """All was given, from the storage, and nothing more can come."""
 
     def read(self, pod: str | None, *, final: bool) -> Iterator[Line]:
         """`pod`: its name, while it is there. `final`: nothing more will be printed, what is there is all.
 
         Raises BackendError, and may then be called again.
         """
+        if self._complete:
+            return
         position = self._position
         if position is not None:
             window, known = self._window_after(pod, position)
@@ -86,7 +90,7 @@ class AttemptLog:
         if not window.lines or (late and not enough(window.lines)):
             return [_line(each) for each in window.lines], not late and bool(window.lines)
         lines = list(self._take(window, 0))
-        if late and self._context:
+        if late and self._recent:
             self._taken = None
         return lines, True
 
@@ -97,6 +101,8 @@ class AttemptLog:
             self._note(each.text)
         if window.lines:
             self._position = log_window.end_of(window.lines)
+        if not self._ahead:
+            del self._recent[:-CONTEXT]
         self._expected = max(FIRST_LINES, 4 * (len(window.lines) - known))
         self._pause = self._paused = 0
         for each in fresh:
@@ -106,22 +112,21 @@ class AttemptLog:
         """What the copy has beyond what was given. It was read after the window, whose lines are all in it."""
         self._pause = self._paused = min(2 * self._pause + 1, _MAX_PAUSE)
         self._position = None
-        lines = list(self._context)
         try:
             for record in self._kept_lines():
                 self._note(record.text)
-                lines.append(record.text)
                 yield Line(record.text, record.when)
         except NotKept as error:
             self._say(f"{error}; lines of {self.stage}, attempt {self.attempt}, may be missing here")
             yield from self._take(window, 0)
             return
         ours = [each.text for each in window.lines if pod_output.is_ours(each.text)]
-        end = log_window.find(ours, lines)
+        end = log_window.find(ours, self._recent)
         if end is not None:
             self._position = log_window.end_of(window.lines)
-            self._ahead = deque(lines[end:])
+            self._ahead = deque(self._recent[end:])
             self._pause = self._paused = 0
+        self._complete = final and end is None
         if end is not None or final:
             for each in _foreign_end(window.lines):
                 yield _line(each)
@@ -131,7 +136,7 @@ class AttemptLog:
         if self._taken is not None:
             yield from self._kept.read(Wanted(attempts, start=self._taken))
             return
-        context = list(self._context)
+        context = self._recent[-CONTEXT:]
         for last in _LAST_KEPT:
             records = list(self._kept.read(Wanted(attempts, start=-last)))
             end = log_window.find(context, [each.text for each in records])
@@ -166,7 +171,7 @@ class AttemptLog:
 
     def _note(self, text: str) -> None:
         if pod_output.is_ours(text):
-            self._context.append(text)
+            self._recent.append(text)
             if self._taken is not None:
                 self._taken += 1
 

@@ -106,6 +106,7 @@ class _Follower:
 
     def _attempt(self, key: Key) -> Iterator[LogLine]:
         log = self._log(key)
+        quiet = 0
         while True:
             seen = self._patiently(self._look)
             over = self._is_over(seen, key)
@@ -115,8 +116,9 @@ class _Follower:
                 for line in self._read(log, pod, final=over):
                     count += 1
                     yield line
-            # A last look may have been cut short without a sign: only one that finds nothing new is believed.
-            if over and (count == 0 or pod is None):
+            # A kubelet that dies on the way cuts a log short without a sign: to be believed, it says so twice.
+            quiet = quiet + 1 if over and count == 0 else 0
+            if over and (quiet > 1 or pod is None):
                 self._done.add(key)
                 return
             self._pause = SHORTEST_S if count else min(self._pause * 1.5, LONGEST_S)

@@ -31,11 +31,14 @@ class Stamped(NamedTuple):
 
 @dataclass(frozen=True)
 class Position:
-    """After the last line taken: its stamp, how many lines in a row had that stamp, and its text."""
+    """After the last line taken."""
 
     stamp: str
     count: int
+    """How many lines in a row had that stamp."""
     text: str
+    first: bool
+    """These lines were the first of their file."""
 
 
 def parse(lines: Iterable[str]) -> list[Stamped]:
@@ -59,8 +62,8 @@ def seconds(stamp: str) -> float:
 
 def end_of(window: Sequence[Stamped]) -> Position:
     """The position after all lines of a window that has some."""
-    last = window[-1]
-    return Position(last.stamp, len(window) - _run_begin(window, len(window) - 1), last.text)
+    last, begin = window[-1], _run_begin(window, len(window) - 1)
+    return Position(last.stamp, len(window) - begin, last.text, first=begin == 0)
 
 
 def is_sure(window: Sequence[Stamped], *, clipped: bool) -> bool:
@@ -79,7 +82,8 @@ def after(window: Sequence[Stamped], position: Position, *, clipped: bool) -> in
         return None
     begin = _run_begin(window, last)
     known = begin + position.count
-    if (begin == 0 and clipped) or known > last + 1 or window[known - 1].text != position.text:
+    cut = begin == 0 and (clipped or not position.first)  # by the window, or by a rotation between equal stamps
+    if cut or known > last + 1 or window[known - 1].text != position.text:
         return None
     return known
 

@@ -14,7 +14,7 @@ from tests.cluster.api import Api
 from tests.cluster.build import built
 from tests.cluster.images import push_program
 from tests.cluster.layout import FAKE_ACCELERATORS, NODES, PAUSE_IMAGE, Layout, folders
-from tests.cluster.machine import install_missing, locked, prepare, remember
+from tests.cluster.machine import has_link, install_missing, locked, prepare, remember
 from tests.cluster.parts import Part, parts
 from tests.cluster.pki import make_pki
 from tests.cluster.processes import recorded, running, start, until, wait_for, write
@@ -59,7 +59,7 @@ def same(layout: Layout) -> bool:
     except FileNotFoundError:
         return False
     alive = any(running(layout, part.name) for part in parts(layout))
-    bridges = all(Path(f"/sys/class/net/{node.bridge}").exists() for node in NODES)
+    bridges = all(has_link(node.bridge) for node in NODES)
     return booted == fingerprint(layout) and alive and bridges
 
 

@@ -7,11 +7,12 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cluster.layout import NODES, Layout
+from tests.cluster.layout import DEVICE_FOLDER, NODES, Layout
 from tests.cluster.processes import write
 
 PACKAGES = {  # command or file that shows it is there -> Debian package
@@ -43,6 +44,7 @@ OUTSIDE = (  # written by the parts at fixed places outside the state folder
     "/var/log/containers",
     "/var/log/pods",
 )
+FAKE_FILE = "fake-accelerators"
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -100,18 +102,29 @@ def sysctl(name: str) -> str | None:
 
 
 def prepare(layout: Layout) -> None:
-    """Forwarding, one bridge a node, one cgroup a node."""
+    """Forwarding, one bridge and one cgroup a node."""
+    keep_fake_accelerators()
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for node in NODES:
-        if not Path(f"/sys/class/net/{node.bridge}").exists():
+        if not has_link(node.bridge):
             ip("link", "add", node.bridge, "type", "bridge")
             ip("addr", "add", f"{node.address}/24", "dev", node.bridge)
         ip("link", "set", node.bridge, "up")
         make_cgroup(layout.cgroup(node))
 
 
+def keep_fake_accelerators() -> None:
+    """A kubelet that starts with an empty device folder takes its node for a new one and sets the numbers to 0."""
+    DEVICE_FOLDER.mkdir(parents=True, exist_ok=True)
+    (DEVICE_FOLDER / FAKE_FILE).write_text("The test cluster's accelerators are numbers in the nodes' status alone.\n")
+
+
 def ip(*args: str) -> None:
     subprocess.run(["ip", *args], check=True)
+
+
+def has_link(name: str) -> bool:
+    return name in {known for _, known in socket.if_nameindex()}
 
 
 def make_cgroup(name: str) -> None:

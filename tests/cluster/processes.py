@@ -7,14 +7,14 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tests.cluster.layout import STATE_MARK, Layout
+from tests.cluster.layout import NODE_CPUS, STATE_MARK, Layout
 from tests.cluster.parts import Part
 
+SAID = {"SEED_CLUSTER_NODE_CPUS": str(NODE_CPUS)}  # read by our kubelet (kube/kubelet.go)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -23,16 +23,19 @@ def start(layout: Layout, part: Part) -> int:
     pid = running(layout, part.name)
     if pid is not None:
         return pid
-    if answers(part.answers):
-        raise SystemExit(f"error: {part.name} cannot start: another program listens at {part.answers}; stop that first")
-    environment = {"PATH": PATH, "HOME": str(layout.state), STATE_MARK: str(layout.state)}
-    with layout.log(part.name).open("ab") as log:
-        process = subprocess.Popen(
-            part.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-    record = {"pid": process.pid, "started": started(process.pid), "argv": part.argv, "answers": part.answers}
+    # A killed process may hold its sockets for a moment after it is a zombie.
+    until(lambda: not answers(part.answers), f"{part.answers}, which {part.name} needs and another program has", 10)
+    environment = {"PATH": PATH, "HOME": str(layout.state), STATE_MARK: str(layout.state), **SAID}
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(layout.log(part.name)), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # Not subprocess: the part outlives this program, which never waits for it.
+    pid = os.posix_spawnp(part.argv[0], part.argv, environment, file_actions=files, setsid=True)
+    record = {"pid": pid, "started": started(pid), "argv": part.argv, "answers": part.answers}
     write(layout.record(part.name), json.dumps(record))
-    return process.pid
+    return pid
 
 
 def recorded(layout: Layout, name: str) -> Part:

@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.cluster.layout import NODES, Layout
-from tests.cluster.machine import cgroup_folders
+from tests.cluster.layout import DEVICE_FOLDER, NODES, Layout
+from tests.cluster.machine import FAKE_FILE, cgroup_folders, has_link
 from tests.cluster.processes import end, marked, until
 
 
@@ -23,7 +23,7 @@ def sweep(layout: Layout) -> None:
         subprocess.run(["umount", "--lazy", mount], check=False)
     for node in NODES:
         remove_cgroup(layout.cgroup(node))
-        if Path(f"/sys/class/net/{node.bridge}").exists():
+        if has_link(node.bridge):
             subprocess.run(["ip", "link", "delete", node.bridge], check=True)
     for family in ("iptables", "ip6tables"):
         remove_rules(family)
@@ -108,8 +108,9 @@ def shim_sockets(layout: Layout) -> list[Path]:
 
 def remove_outside(layout: Layout, sockets: Iterable[Path]) -> None:
     """Files at fixed places: only ours are taken where others may have theirs."""
-    networks = {layout.cgroup(node) for node in NODES}
-    for path in (*sockets, *(p for p in Path("/var/lib/cni/results").glob("*") if p.name.startswith(tuple(networks)))):
+    networks = tuple(layout.cgroup(node) for node in NODES)
+    results = [path for path in Path("/var/lib/cni/results").glob("*") if path.name.startswith(networks)]
+    for path in (*sockets, *results, DEVICE_FOLDER / FAKE_FILE):
         path.unlink(missing_ok=True)
     for link in Path("/var/log/containers").glob("*"):
         if link.is_symlink() and str(link.readlink()).startswith(f"{layout.state}/"):

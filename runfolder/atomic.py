@@ -16,11 +16,12 @@ from typing import Any
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`; what the caller wrote there becomes `path` at the end.
 
     For writers that need a file name (`mindspore.save_checkpoint`, `numpy.savez`). The temporary name keeps the
-    suffix, because some writers choose the format by it or append one.
+    suffix, because some writers choose the format by it or append one. Without `durable` there is no fsync: a kill
+    loses nothing all the same, but a power cut may leave an empty file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
@@ -29,9 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        _fsync(temporary, os.O_RDONLY)
+        if durable:
+            _fsync(temporary, os.O_RDONLY)
         temporary.replace(path)
-        _fsync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        if durable:
+            _fsync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write() names no file; whoever tells of it needs one
         raise
@@ -39,8 +42,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    with replacing(path) as temporary:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(data)
 
 

@@ -9,10 +9,14 @@ DIR/synth.json                     what was asked for; "complete" once all else 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
+import functools
 import itertools
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from runfolder import atomic
+from sphereface import processes
 from sphereface.errors import InputError
 
 RECORD = "synth.json"
@@ -83,11 +88,14 @@ def test_name(person: int) -> str:
     return f"Synthetic_{person + 1:04d}"
 
 
-def write(folder: Path, request: Request, progress: Callable[[int], object] = lambda _: None) -> bool:
+def write(
+    folder: Path, request: Request, progress: Callable[[int], object] = lambda _: None, *, workers: int = 1
+) -> bool:
     """Draws what `request` asks for into `folder`, or completes it; False where it is there already.
 
-    `progress` is told how many pictures have been dealt with. Raises InputError for a request that cannot be drawn,
-    a folder that holds something else, and a disk that takes no more.
+    `progress` is told how many pictures have been dealt with, `workers` is the number of processes; the files do not
+    depend on it. Raises InputError for a request that cannot be drawn, a folder that holds something else, and a disk
+    that takes no more.
     """
     request.check()
     try:
@@ -97,14 +105,16 @@ def write(folder: Path, request: Request, progress: Callable[[int], object] = la
             leftover.unlink(missing_ok=True)
         done = 0
         for part in _parts(request):
-            lines = []
-            for line in _draw_part(folder / part.name / "images", part, request.seed):
-                lines.append(line)
-                done += 1
+            draw = functools.partial(_draw_person, folder / part.name / "images", part, request.seed)
+            lines: list[str] = []
+            for listed in processes.ordered(draw, range(part.persons), min(workers, part.persons)):
+                lines += listed
+                done += part.images
                 progress(done)
             atomic.write_text(folder / part.name / LIST, "".join(lines))
         atomic.write_text(folder / "test" / PAIRS, pairs(request))
         _write_sheet(folder, request)
+        os.sync()  # once, and not for each of thousands of small files
         _record(folder, request, complete=True)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: cannot write: {error.strerror}") from None
@@ -139,25 +149,50 @@ def _parts(request: Request) -> tuple[_Part, _Part]:
     )
 
 
-def _draw_part(images: Path, part: _Part, seed: int) -> Iterator[str]:
-    """Writes the pictures that are not there yet and yields the line of each in the list."""
+def _draw_person(images: Path, part: _Part, seed: int, index: int) -> list[str]:
+    """Writes the pictures of a person that are not there yet; the line of each in the list."""
+    import cv2
+
     from sphereface.synthetic_camera import photograph
     from sphereface.synthetic_person import sample_person
     from sphereface.synthetic_sitter import prepare
     from sphereface.synthetic_view import landmarks, sample_view
 
-    for index in range(part.persons):
-        person = sample_person(np.random.default_rng([seed, part.stream, index + 1]))
-        sitter = None
-        for image in range(part.images):
-            view = sample_view(np.random.default_rng([seed, part.stream, index + 1, image + 1]), person)
-            name = part.picture(index, image)
-            if not (images / name).exists():
-                sitter = sitter or prepare(person)
-                atomic.write_bytes(images / name, photograph(sitter, view))
-            label = [str(index)] if part.name == "train" else []
-            numbers = [f"{value:.3f}" for value in landmarks(person, view).ravel()]
-            yield "\t".join([name, *label, *numbers]) + "\n"
+    cv2.setNumThreads(1)  # the pictures are small: more threads cost more than they bring
+    _keep_freed_memory()
+    person = sample_person(np.random.default_rng([seed, part.stream, index + 1]))
+    sitter = None
+    lines = []
+    for image in range(part.images):
+        view = sample_view(np.random.default_rng([seed, part.stream, index + 1, image + 1]), person)
+        name = part.picture(index, image)
+        if not _is_drawn(images / name):
+            sitter = sitter or prepare(person)
+            atomic.write_bytes(images / name, photograph(sitter, view), durable=False)
+        label = [str(index)] if part.name == "train" else []
+        numbers = [f"{value:.3f}" for value in landmarks(person, view).ravel()]
+        lines.append("\t".join([name, *label, *numbers]) + "\n")
+    return lines
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Canvases of 0.7 MB come and go; mapped anew each time, they cost a thousand page faults a picture.
+
+    Only glibc has these settings (mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD).
+    """
+    with contextlib.suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-1, 256 << 20)
+        mallopt(-3, 32 << 20)
+
+
+def _is_drawn(picture: Path) -> bool:
+    """An empty file is what a machine that lost its power leaves of one."""
+    try:
+        return picture.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _complete(folder: Path, request: Request) -> bool:

@@ -98,6 +98,23 @@ def test_another_seed_gives_other_files(faces: Path, tmp_path: Path) -> None:
     assert not [name for name in other if ours[name] == other[name]]
 
 
+def test_several_processes_give_the_same_files(faces: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+    write(tmp_path, SMALL, told.append, workers=2)
+    assert contents(tmp_path) == contents(faces)
+    assert told == [3, 6, *range(8, 47, 2)]
+
+
+def test_a_picture_that_a_power_cut_emptied_is_drawn_again(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(faces, folder)
+    record = json.loads((folder / "synth.json").read_text())
+    (folder / "synth.json").write_text(json.dumps({**record, "complete": False}))
+    (folder / "train" / "images" / "0000000" / "001.jpg").write_bytes(b"")
+    assert write(folder, SMALL)
+    assert contents(folder) == contents(faces)
+
+
 def test_persons_do_not_depend_on_how_many_are_drawn(faces: Path, tmp_path: Path) -> None:
     write(tmp_path, Request(3, 2, 20, 2, seed=7))
     ours, more = contents(faces), contents(tmp_path)
@@ -181,7 +198,7 @@ def test_damaged_picture_is_named(faces: Path, tmp_path: Path) -> None:
     shutil.copytree(faces, folder)
     record = json.loads((folder / "synth.json").read_text())
     (folder / "synth.json").write_text(json.dumps({**record, "complete": False}))
-    (folder / "train" / "images" / "0000000" / "001.jpg").write_bytes(b"")
+    (folder / "train" / "images" / "0000000" / "001.jpg").write_bytes(b"torn")
     with pytest.raises(InputError, match=r"0000000/001\.jpg is damaged; delete it"):
         write(folder, SMALL)
 

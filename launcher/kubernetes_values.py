@@ -94,7 +94,7 @@ def quantity(text: str, *, low: str) -> str:
     units = [*scales.items(), *([("", Decimal(1))] if scales is _BINARY else [])]
     for suffix, scale in sorted(units, key=lambda unit: -unit[1]):
         if value % scale == 0:
-            return f"{value / scale:f}{suffix}"
+            return f"{int(value / scale)}{suffix}"
     raise ValueError(f"is not a whole number of the smallest unit: {shown(text)}")
 
 

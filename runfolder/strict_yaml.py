@@ -48,7 +48,8 @@ def parse(text: str, name: str) -> Document:
 
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        # libyaml's parser is ten times as fast; both build what the safe constructor builds.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         root = loader.get_single_node()
         if root is None:
             return Document({}, {}, name)

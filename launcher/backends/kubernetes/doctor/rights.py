@@ -13,7 +13,8 @@ RUNNER = "the run's own account"
 
 _BY_VERB: Mapping[str, str] = {
     "submit": "create configmaps, create serviceaccounts, create roles.rbac.authorization.k8s.io, "
-    "create rolebindings.rbac.authorization.k8s.io, create jobs.batch",
+    "create rolebindings.rbac.authorization.k8s.io, create jobs.batch, get serviceaccounts, "
+    "get roles.rbac.authorization.k8s.io, get rolebindings.rbac.authorization.k8s.io",
     "status": "get configmaps, list configmaps, get jobs.batch, list jobs.batch, list pods, list events",
     "logs": "get pods/log, get pods, create pods, delete pods",
     "cancel": "patch configmaps, delete jobs.batch",

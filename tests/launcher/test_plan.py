@@ -8,7 +8,7 @@ import pytest
 
 from launcher.errors import LauncherError, SpecError
 from launcher.plan import Plan, differing_keys, flat, from_json, make_plan, to_json
-from launcher.spec import RunSpec, StagePolicy
+from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
 
 
 def spec(**changes: Any) -> RunSpec:
@@ -109,6 +109,21 @@ def test_json_and_back_is_the_same_plan() -> None:
     plan = make_plan(spec(policy={"train": StagePolicy(retries=0)}, env={"A": "ä"}))
     assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
     assert to_json(plan)["schema"] == 1
+
+
+def test_a_plan_for_a_cluster_carries_what_its_pods_need_of_the_device() -> None:
+    plan = make_plan(spec(device="gpu", kubernetes=KubernetesSpec(labels={"a": "b"}, templates={"x.yaml.j2": "text"})))
+    assert (plan.resource, plan.tolerations) == ("nvidia.com/gpu", ("nvidia.com/gpu:NoSchedule",))
+    assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
+    assert plan.spec["kubernetes.labels.a"] == "b"
+    assert plan.spec["kubernetes.templates.x.yaml.j2"].startswith("sha256:")
+
+
+def test_what_a_profile_says_of_pods_is_covered_by_the_hash() -> None:
+    value = to_json(make_plan(spec(device="gpu", kubernetes=KubernetesSpec())))
+    for changed in ({"resource": "a/b"}, {"tolerations": []}, {"node_selector": {"a": "b"}}):
+        with pytest.raises(LauncherError, match="its hash does not fit"):
+            from_json({**value, **changed})
 
 
 def test_the_order_of_keys_does_not_make_another_plan() -> None:

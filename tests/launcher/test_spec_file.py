@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from launcher.backends import Place
 from launcher.errors import SpecError, UsageError
-from launcher.plan import flat, make_plan
-from launcher.spec import Resolved, StagePolicy
+from launcher.plan import differing_keys, flat, make_plan
+from launcher.spec import KubernetesSpec, Resolved, StagePolicy
 from launcher.spec_file import missing_inputs, resolve, resolve_namespace, resolve_storage, user_config_path
 
 DATA = """\
@@ -259,3 +260,111 @@ def test_namespace_for_verbs_that_name_runs(tmp_path: Path) -> None:
     assert resolve_namespace(**given) == "mine"
     (tmp_path / "launcher.yaml").write_text("train: {lr: 1}\nkubernetes: {namespace: lab, cpu: 2}\n")
     assert resolve_namespace(**given) == "lab"
+
+
+CLUSTER = Place(
+    "kubernetes",
+    defaults={"kubernetes.namespace": ("team-a", "context site"), "storage": ("/storage", "default of the backend")},
+    base=Path("/storage"),
+    here=False,
+    sections=("kubernetes",),
+)
+
+
+def for_cluster(folder: Path, spec: str | None = "demo.yaml", *sets: str, **flags: Any) -> Resolved:
+    return resolve(
+        Path(spec) if spec else None,
+        {key.replace("__", "."): value for key, value in flags.items()},
+        sets,
+        folder=folder,
+        user_config=folder / "home" / "launcher.yaml",
+        environment={"HOME": "/home/me", "LAUNCHER_STORAGE": "/of/this/machine"},
+        place=CLUSTER,
+    )
+
+
+SECTION = """\
+kubernetes:
+  image: registry/sphereface:1
+  memory: 4096Mi
+  node_selector: {kubernetes.io/arch: arm64}
+  tolerations: ["gpu=yes:NoSchedule"]
+  labels:
+"""
+
+
+def test_a_run_for_a_cluster_has_its_section_and_paths_as_pods_see_them(tmp_path: Path) -> None:
+    write(tmp_path / "sub" / "demo.yaml", DATA.replace("~/lfw", "lfw/images") + SECTION)
+    found = for_cluster(tmp_path, "sub/demo.yaml", "kubernetes.labels.a.b/c=d", kubernetes__image="other:2")
+    made = found.spec.kubernetes
+    assert made == KubernetesSpec(
+        namespace="team-a",
+        image="other:2",
+        memory="4Gi",
+        node_selector={"kubernetes.io/arch": "arm64"},
+        tolerations=("gpu=yes:NoSchedule",),
+        labels={"a.b/c": "d"},
+    )
+    assert found.spec.storage == "/storage"
+    assert found.spec.train["train_img_dir"] == "/storage/faces"
+    shown = {key: found.origins[key] for key in found.origins if key.startswith("kubernetes.") or key == "storage"}
+    assert shown["kubernetes.namespace"] == "context site"
+    assert shown["kubernetes.image"] == "flag --image"
+    assert shown["kubernetes.memory"] == "sub/demo.yaml:8"
+    assert shown["kubernetes.node_selector.kubernetes.io/arch"] == "sub/demo.yaml:9"
+    assert shown["kubernetes.labels.a.b/c"] == "flag --set kubernetes.labels.a.b/c"
+    assert shown["kubernetes.cpu"] == "default"
+    assert shown["storage"] == "default of the backend"
+    assert found.origins.keys() == flat(found.spec).keys()
+    assert missing_inputs(make_plan(found.spec)) == []
+
+
+def test_every_path_follows_the_storage_of_the_spec(tmp_path: Path) -> None:
+    write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw") + "storage: /data\nconfig: zoo.yaml\n")
+    write(tmp_path / "zoo.yaml", "train_pretrained: old.ckpt\n")
+    spec = for_cluster(tmp_path).spec
+    assert (spec.storage, spec.train["train_pretrained"]) == ("/data", "/data/old.ckpt")
+    assert for_cluster(tmp_path, storage="/x").spec.evaluate["datasrc"] == "/x/lfw"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kubernetes:\n  imgae: x\n", r"demo.yaml:7: unknown key 'kubernetes.imgae' \(did you mean 'image'"),
+        ("kubernetes:\n  labels: {a: 1}\n", "demo.yaml:7: kubernetes.labels.a must be text, not 1"),
+        ("kubernetes:\n  labels: x\n", "demo.yaml:7: kubernetes.labels must be a mapping"),
+        ("kubernetes: x\n", "demo.yaml:6: kubernetes must be a mapping"),
+        ("kubernetes:\n  shm: 9Gi\n", r"demo.yaml:7: kubernetes.shm \(9Gi\) is a part of kubernetes.memory \(8Gi\)"),
+        ("kubernetes:\n  templates: gone\n", "demo.yaml:7: kubernetes.templates: cannot read .*gone: No such file"),
+        ("storage: ..\n", "demo.yaml:6: storage must be an absolute path on a cluster"),
+        ("", r"demo.yaml:5: evaluate.datasrc: pods have no ~/lfw; they see the claim at /storage"),
+    ],
+)
+def test_bad_sections_are_one_line_with_the_place(text: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path / "demo.yaml", (DATA if not text else DATA.replace("~/lfw", "lfw")) + text)
+    with pytest.raises(SpecError, match=message) as caught:
+        for_cluster(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_templates_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw") + "kubernetes: {templates: mine}\n")
+    write(tmp_path / "mine" / "status.yaml.j2", "a: 1\n")
+    found = for_cluster(tmp_path)
+    assert found.spec.kubernetes is not None
+    assert found.spec.kubernetes.templates == {"status.yaml.j2": "a: 1\n"}
+    assert found.origins["kubernetes.templates.status.yaml.j2"] == "demo.yaml:6"
+    first = make_plan(found.spec)
+    write(tmp_path / "mine" / "status.yaml.j2", "a: 2\n")
+    second = make_plan(for_cluster(tmp_path).spec)
+    assert differing_keys(first, second) == ("kubernetes.templates.status.yaml.j2",)
+
+
+def test_the_section_is_passed_over_on_this_machine_but_its_keys_are_checked(tmp_path: Path, resolved: Resolve) -> None:
+    write(tmp_path / "demo.yaml", DATA + SECTION)
+    found = resolved("demo.yaml")
+    assert found.spec.kubernetes is None
+    assert found.notes == ("passed over section kubernetes (demo.yaml): this run is for this machine",)
+    assert not [key for key in found.origins if key.startswith("kubernetes")]
+    with pytest.raises(SpecError, match=r"unknown key 'kubernetes.x'"):
+        resolved("demo.yaml", "kubernetes.x=1")

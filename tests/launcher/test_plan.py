@@ -121,7 +121,8 @@ def test_a_plan_for_a_cluster_carries_what_its_pods_need_of_the_device() -> None
 
 def test_what_a_profile_says_of_pods_is_covered_by_the_hash() -> None:
     value = to_json(make_plan(spec(device="gpu", kubernetes=KubernetesSpec())))
-    for changed in ({"resource": "a/b"}, {"tolerations": []}, {"node_selector": {"a": "b"}}):
+    changes: list[dict[str, Any]] = [{"resource": "a/b"}, {"tolerations": []}, {"node_selector": {"a": "b"}}]
+    for changed in changes:
         with pytest.raises(LauncherError, match="its hash does not fit"):
             from_json({**value, **changed})
 

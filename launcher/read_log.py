@@ -2,17 +2,19 @@
 
     python -P -m launcher.read_log --folder RUN_FOLDER --plan-hash H --of train/1 --of train/2 --from 1200
 
-Only whole lines are given, each as `train/1/1200 1764115200.25 text`: with its number in its file (from 0) and its
-time, because only here its time stamp can be understood (it is local time). The first line of all and the last frame
-them, so that whoever reads this over a network knows that nothing is missing. A call prints at most MAX_BYTES and then
-ends with `more`: what follows is to be asked for with a larger `--from`.
+Only whole lines are given, each as `train/1/1200 1764115200.250 text`: with its number in its file (from 0) and its
+time, because only here its time stamp can be understood (it is local time). They are compressed, and framed by a first
+and a last line, so that whoever reads this over a network knows that nothing is missing. A call gives at most MAX_BYTES
+and then ends with `more`: what follows is to be asked for with a larger `--from`.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import sys
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,10 +28,11 @@ from launcher.processes import pod_output, rank_logs
 from launcher.processes.rank_logs import LineTail
 from runfolder import layout
 
-MAX_BYTES = 4 << 20
-"""Less than the log of a container may hold before it is rotated (the kubelet's default: 10 MiB)."""
+MAX_BYTES = 16 << 20
+"""Compressed, this is far less than the log of a container may hold before it is rotated (by default 10 MiB)."""
 HEADER = "launcher.read_log 1"
 END, MORE = "end", "more"
+_WIDTH = 4096
 
 
 class Record(NamedTuple):
@@ -84,24 +87,49 @@ def last_of_each(items: Iterable[Item], key: Callable[[Item], Hashable], count: 
     return [item for _, item in sorted((pair for pairs in kept.values() for pair in pairs), key=lambda pair: pair[0])]
 
 
-def arguments(folder: str, plan_hash: str, wanted: Wanted) -> list[str]:
+def arguments(folder: str, plan_hash: str, wanted: Wanted, max_bytes: int = MAX_BYTES) -> list[str]:
     """The command line of this program for `wanted`."""
     words = ["python", "-P", "-m", "launcher.read_log", "--folder", folder, "--plan-hash", plan_hash]
     for stage, attempt in wanted.attempts:
         words += ["--of", f"{stage}/{attempt}"]
     numbers = {"from": wanted.start or None, "rank": wanted.rank, "tail": wanted.tail, "since": wanted.since_s}
+    numbers["max-bytes"] = max_bytes
     return words + [f"--{name}={number}" for name, number in numbers.items() if number is not None]
 
 
+def encode(records: Iterable[Record], max_bytes: int) -> Iterator[str]:
+    """The lines that are printed for them. At least one record is taken, however long it is."""
+    data, last = bytearray(), END
+    count = 0
+    for each in records:
+        line = f"{each.stage}/{each.attempt}/{each.number} {each.when:.3f} {each.text}\n".encode(errors="replace")
+        if count and len(data) + len(line) > max_bytes:
+            last = MORE
+            break
+        data += line
+        count += 1
+    yield HEADER
+    text = base64.b64encode(zlib.compress(data)).decode()
+    yield from (text[at : at + _WIDTH] for at in range(0, len(text), _WIDTH))
+    yield f"{last} {count}"
+
+
 def decode(lines: Iterable[str]) -> tuple[list[Record], bool]:
-    """What one call printed, and whether there is more. Raises Incomplete."""
+    """The records of one call, and whether there are more. Raises Incomplete."""
     printed = list(lines)
-    if not printed or printed[0] != HEADER:
+    if printed[:1] != [HEADER]:
         raise Incomplete("the beginning of what the reader printed is missing")
     last, _, count = printed[-1].partition(" ")
-    if last not in (END, MORE) or count != str(len(printed) - 2):
+    if last not in (END, MORE):
         raise Incomplete("the end of what the reader printed is missing")
-    return [_record(line) for line in printed[1:-1]], last == MORE
+    try:
+        data = zlib.decompress(base64.b64decode("".join(printed[1:-1]), validate=True))
+    except (ValueError, zlib.error):
+        raise Incomplete("what the reader printed has a hole") from None
+    records = [_record(line) for line in data.decode(errors="replace").split("\n")[:-1]]
+    if count != str(len(records)):
+        raise Incomplete(f"the reader gave {len(records)} lines instead of {count}")
+    return records, last == MORE
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -110,26 +138,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         if record.read_plan(given.folder).hash != given.plan_hash:
             raise Conflict(f"{given.folder} holds another run of this name")
-        print(HEADER)
-        count, last = _print(read(given.folder, wanted, time.time()), given.max_bytes)
-        print(f"{last} {count}", flush=True)
+        print("\n".join(encode(read(given.folder, wanted, time.time()), given.max_bytes)), flush=True)
     except LauncherError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def _print(records: Iterator[Record], max_bytes: int) -> tuple[int, str]:
-    size = count = 0
-    for each in records:
-        data = f"{each.stage}/{each.attempt}/{each.number} {each.when:.3f} {each.text}\n".encode(errors="replace")
-        if count and size + len(data) > max_bytes:
-            return count, MORE
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        size += len(data)
-        count += 1
-    return count, END
 
 
 def _attempt(folder: Path, stage: str, attempt: int, wanted: Wanted, now: float) -> Iterator[Record]:
@@ -162,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rank", type=int)
     parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines of each rank")
     parser.add_argument("--since", type=float, metavar="SECONDS")
-    parser.add_argument("--max-bytes", type=int, default=MAX_BYTES, metavar="N", help="of one call [%(default)s]")
+    parser.add_argument(
+        "--max-bytes", type=int, default=MAX_BYTES, metavar="N", help="of text in one call [%(default)s]"
+    )
     return parser
 
 

@@ -23,7 +23,8 @@ LIMIT_S = 120.0
 WAITS_S = 20.0
 """After so long it is given up where there is a reason why it does not start."""
 TRIES = 4
-"""The log of the reader's pod itself may be rotated, or its connection break."""
+"""The log of the reader's pod itself may be rotated, or its connection break: then less is asked for."""
+_LESS = 8
 _JOB: Object = {"metadata": {}, "spec": {"backoffLimit": 0}}
 """`observe.look` is asked for a pod that no Job has."""
 
@@ -78,6 +79,7 @@ class ReaderPods:
         self._sleep = sleep
         self._new_suffix = new_suffix
         self._left: set[str] = set()
+        self._max_bytes = read_log.MAX_BYTES
 
     def tidy(self) -> None:
         """Removes every pod that this made and could not remove until now."""
@@ -97,18 +99,16 @@ class ReaderPods:
             wanted = replace(wanted, start=wanted.start + len(records))
 
     def _piece(self, wanted: Wanted) -> tuple[list[Record], bool]:
-        for _ in range(TRIES - 1):
+        for tries in range(TRIES):
             try:
                 return self._ask(wanted)
-            except read_log.Incomplete:
-                continue
-        try:
-            return self._ask(wanted)
-        except read_log.Incomplete as error:
-            raise NotKept(f"logs of run/{self._plan.run} on the storage cannot be read: {error}") from None
+            except read_log.Incomplete as error:
+                self._max_bytes //= _LESS if tries else 1
+                fault = error
+        raise NotKept(f"logs of run/{self._plan.run} on the storage cannot be read: {fault}")
 
     def _ask(self, wanted: Wanted) -> tuple[list[Record], bool]:
-        words = read_log.arguments(self._plan.folder, self._plan.hash, wanted)
+        words = read_log.arguments(self._plan.folder, self._plan.hash, wanted, self._max_bytes)
         pod = render.reader_pod(self._plan, self._new_suffix(), words)
         name = pod["metadata"]["name"]
         try:

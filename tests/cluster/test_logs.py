@@ -1,4 +1,4 @@
-"""Logs of pods that print faster than the kubelet keeps, over cut connections and a dead API server: every line once."""
+"""Logs of pods that print faster than the kubelet keeps, over cut connections and a dead API server: each line once."""
 
 from __future__ import annotations
 

@@ -206,18 +206,26 @@ def by_rank(lines: Iterable[LogLine]) -> Iterator[LogLine]:
         yield from kept[rank]
 
 
-def read(api: Api, plan: Plan, query: LogQuery, observe_run: Callable[[], RunStatus]) -> Iterator[LogLine]:
+def read(
+    api: Api,
+    plan: Plan,
+    query: LogQuery,
+    observe_run: Callable[[], RunStatus],
+    clock: Callable[[], float] = time.time,
+) -> Iterator[LogLine]:
     """What there is or, with `query.follow`, that and what comes until the run has ended. Raises BackendError."""
     if query.follow:
         from launcher.backends.kubernetes import follow_logs
 
-        return follow_logs.follow(api, plan, query, observe_run)
-    return _present(api, plan, query, observe_run)
+        return follow_logs.follow(api, plan, query, observe_run, clock=clock)
+    return _present(api, plan, query, observe_run, clock)
 
 
-def _present(api: Api, plan: Plan, query: LogQuery, observe_run: Callable[[], RunStatus]) -> Iterator[LogLine]:
+def _present(
+    api: Api, plan: Plan, query: LogQuery, observe_run: Callable[[], RunStatus], clock: Callable[[], float]
+) -> Iterator[LogLine]:
     with kept_logs.opened(api, plan) as kept:
-        reading = Reading(api, plan, query, kept, time.time())
+        reading = Reading(api, plan, query, kept, clock())
         yield from reading.lines(look(api, plan, observe_run), wanted_stages(plan, query))
 
 

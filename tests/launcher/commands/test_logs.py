@@ -29,3 +29,18 @@ def test_wrong_since(demo: str, call: Call) -> None:
 
 def test_no_such_run(backend: FakeBackend, call: Call) -> None:
     assert call("logs", "demo").code == 3
+
+
+def test_the_exit_code_of_follow_is_the_runs(backend: FakeBackend, demo: str, call: Call) -> None:
+    backend.clock.now += 60
+    assert call("logs", demo, "--follow").code == 0
+
+    backend.runs[demo].fails_in = "evaluate"
+    outcome = call("logs", demo, "--follow", "--stage", "train")
+
+    assert outcome.code == 1
+    assert len(outcome.out.splitlines()) == 6
+    assert outcome.err == "error: run/demo Failed in evaluate: RankFailed: rank 1 ended with exit code 1: boom. " + (
+        "One rank ended with an error and took the others with it.\n"
+    )
+    assert call("logs", demo).code == 0

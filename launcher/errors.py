@@ -23,6 +23,16 @@ STORAGE_EXIT = 74
 INTERRUPTED_EXIT = 130
 
 
+MAX_LINE = 900
+"""Characters of a message that quotes what a user wrote."""
+
+
+def one_line(text: str) -> str:
+    """A message that quotes what a user wrote: control characters escaped, and of a very long one both ends."""
+    plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return plain if len(plain) <= MAX_LINE else f"{plain[: MAX_LINE // 2]} … {plain[-MAX_LINE // 2 + 3 :]}"
+
+
 class LauncherError(Exception):
     exit_code = 1
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from launcher import names, spec_check, spec_keys, spec_kubernetes, spec_place
 from launcher.backends import Place
-from launcher.errors import SpecError
+from launcher.errors import SpecError, one_line
 from launcher.plan import Plan, flat
 from launcher.spec import STAGES, KubernetesSpec, Resolved, RunSpec, StagePolicy
 from runfolder import strict_yaml
@@ -153,7 +153,7 @@ class _Reader:
         for given in sets:
             key, equals, value = given.partition("=")
             if not equals or not key.strip():
-                raise SpecError(f"flag --set {given}: must be KEY=VALUE, as in train.lr=0.1")
+                raise SpecError(one_line(f"flag --set {given}: must be KEY=VALUE, as in train.lr=0.1"))
             values[key.strip()] = value
         return self._layer(values, lambda key: f"flag --set {key}", self._folder)
 
@@ -195,7 +195,8 @@ def _flatten(document: strict_yaml.Document, only: str | None) -> dict[str, Any]
         if only is not None and key != only:
             continue
         if "." in key:
-            raise SpecError(f"{document.where(key)}: key '{key}' must be written as a section: '{key.split('.')[0]}:'")
+            words = f"key '{key}' must be written as a section: '{key.split('.')[0]}:'"
+            raise SpecError(one_line(f"{document.where(key)}: {words}"))
         if key in spec_keys.SECTIONS:
             values |= _flatten_section(document, key, value)
         else:
@@ -207,7 +208,7 @@ def _flatten_section(document: strict_yaml.Document, name: str, value: Any) -> d
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise SpecError(f"{document.where(name)}: {name} must be a mapping of keys to values, not {value!r}")
+        raise SpecError(one_line(f"{document.where(name)}: {name} must be a mapping of keys to values, not {value!r}"))
     values: dict[str, Any] = {}
     for key, item in value.items():
         full = f"{name}.{key}"
@@ -222,7 +223,7 @@ def _located(where: str, convert: Callable[[str, Any], Any], key: str, raw: Any)
     try:
         return convert(key, raw)
     except ValueError as error:
-        raise SpecError(f"{where}: {error}") from None
+        raise SpecError(one_line(f"{where}: {error}")) from None
 
 
 def _merge(layers: Sequence[_Layer]) -> _Layer:

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, InsecureRequestWarning, NewConnectionError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from launcher import __version__
 from launcher.backends.kubernetes import api_errors
@@ -142,11 +142,11 @@ class HttpApi:
                     renewed = fresh = again = True
                     wait_s = 0.0
                 else:
-                    again = _may_repeat(method, status=response.status)
+                    again = _may_repeat(method, response.status)
                     wait_s = _retry_after(response, pause)
             except (HTTPError, OSError) as failure:
                 error = self._unreachable(failure)
-                again = error.temporary and _may_repeat(method, failure=failure)
+                again = error.temporary
             if not again or self._clock() + wait_s > until:
                 raise error from None
             self._sleep(wait_s)
@@ -185,11 +185,10 @@ class HttpApi:
         return api_errors.unreachable(error, server=who.server, origin=who.origin, proxy=who.proxy)
 
 
-def _may_repeat(method: str, *, status: int = 0, failure: BaseException | None = None) -> bool:
-    """Whether a second call can help and cannot do a thing twice."""
-    if failure is not None:
-        return method != "POST" or isinstance(failure, NewConnectionError)
-    return status == 429 or (method != "POST" and status in (502, 503, 504)) or (method == "GET" and status == 500)
+def _may_repeat(method: str, status: int) -> bool:
+    """Whether a second call can help. None does a thing twice: all that we create has a name, and a second one of that
+    is refused (409), which is no news to whoever makes calls that may be killed and made again."""
+    return status in (429, 502, 503, 504) or (status == 500 and method == "GET")
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse, pause: float) -> float:

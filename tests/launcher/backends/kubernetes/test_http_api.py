@@ -136,11 +136,17 @@ def test_retry_after_is_kept(api: HttpApi, server: FakeServer, waiting: Waiting)
 
 
 @pytest.mark.parametrize("answer", [Answer(503, b""), Answer(cut=True)])
-def test_a_creation_that_may_have_been_done_is_not_repeated(answer: Answer, api: HttpApi, server: FakeServer) -> None:
-    server.answers = [answer]
-    with pytest.raises(BackendError) as refused:
+def test_a_creation_is_repeated_too_for_a_name_is_given_once(answer: Answer, api: HttpApi, server: FakeServer) -> None:
+    server.answers = [answer, refusal(409, 'pods "x" already exists', "AlreadyExists")]
+    with pytest.raises(ApiError) as refused:
         api.create("pods", {})
-    assert refused.value.temporary
+    assert refused.value.status == 409
+
+
+def test_a_creation_that_failed_inside_is_not_repeated(api: HttpApi, server: FakeServer) -> None:
+    server.answers = [refusal(500, "Internal error occurred: failed calling webhook")]
+    with pytest.raises(ApiError):
+        api.create("pods", {})
     assert len(server.calls) == 1
 
 

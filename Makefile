@@ -38,6 +38,15 @@ lint: .venv/.dev  ## ruff and mypy
 
 check: lint test  ## lint and test
 
+cluster:  ## a real Kubernetes on this machine, for tests (root; first build about 6 minutes, then a boot under 30 s)
+	@$(PYTHON) -m tests.cluster up
+
+cluster-down:  ## stop it and leave nothing behind but its caches
+	@$(PYTHON) -m tests.cluster down
+
+test-cluster: .venv/.dev  ## everything that needs a cluster: that one, or the one that KUBECONFIG names
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
 chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones at seeded moments (about 40 minutes)
 	LAUNCHER_CHAOS_ROUNDS=20 LAUNCHER_CHAOS_REAL_ROUNDS=20 $(BIN)/python -m pytest -v \
 		tests/launcher/backends/test_chaos.py tests/launcher/backends/test_chaos_training.py --timeout 900

@@ -13,7 +13,7 @@ from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.build import built
 from tests.cluster.images import push_program
-from tests.cluster.layout import FAKE_ACCELERATORS, NODES, PAUSE_IMAGE, Layout, folders
+from tests.cluster.layout import BOOTED, FAKE_ACCELERATORS, NODES, PAUSE_IMAGE, Layout, folders
 from tests.cluster.machine import has_link, install_missing, locked, prepare, remember
 from tests.cluster.parts import Part, parts
 from tests.cluster.pki import make_pki
@@ -55,7 +55,7 @@ def fingerprint(layout: Layout) -> str:
 def same(layout: Layout) -> bool:
     """Whether a cluster of just this kind was booted whole and part of it lives, as do its bridges."""
     try:
-        booted = (layout.state / "booted").read_text()
+        booted = (layout.state / BOOTED).read_text()
     except FileNotFoundError:
         return False
     alive = any(running(layout, part.name) for part in parts(layout))
@@ -100,7 +100,7 @@ def boot(layout: Layout, pod: Path) -> None:
         wait_for(layout, part)
     made_ready(layout)
     keep_images(layout.cache / "images.json", layout.images)
-    write(layout.state / "booted", fingerprint(layout))
+    write(layout.state / BOOTED, fingerprint(layout))
 
 
 def split(everything: list[Part]) -> tuple[list[Part], list[Part]]:

@@ -19,6 +19,7 @@ REGISTRY = "127.0.0.1:5000"
 PAUSE_IMAGE = f"{REGISTRY}/pod:1"  # also the server and client of the cluster's own tests
 FAKE_ACCELERATORS = {"huawei.com/Ascend910": 16, "nvidia.com/gpu": 8}  # numbers in the node's status: no device exists
 FAKE_NOTE = "test-cluster/fake-accelerators"
+BOOTED = "booted"  # file of the state folder: the fingerprint of a cluster that was booted to its end
 DEVICE_FOLDER = Path("/var/lib/kubelet/device-plugins")  # fixed in the kubelet
 NODE_CPUS = 32  # told to the scheduler instead of the machine's own count
 STATE_MARK = "SEED_CLUSTER_STATE"  # in the environment of each process of the cluster: how a sweep knows them

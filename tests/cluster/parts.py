@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.cluster.layout import API_ADDRESS, API_PORT, ETCD_PORT, NODES, PODS, REGISTRY, SERVICES, Layout, Node
 
@@ -162,9 +161,3 @@ def proxy(layout: Layout) -> Part:
         metrics_bind_address="127.0.0.1:10249",
     )
     return Part("proxy", argv, "127.0.0.1:10256")
-
-
-def files_of(node: Node, layout: Layout) -> list[Path]:
-    """Folders that a node needs before its parts start."""
-    folder = layout.node(node)
-    return [folder / "cni", folder / "kubelet", folder / "podlogs"]

@@ -10,13 +10,14 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.cluster.layout import DEVICE_FOLDER, NODES, Layout
+from tests.cluster.layout import BOOTED, DEVICE_FOLDER, NODES, Layout
 from tests.cluster.machine import FAKE_FILE, cgroup_folders, has_link
 from tests.cluster.processes import end, marked, until
 
 
 def sweep(layout: Layout) -> None:
     """Leaves the machine as before the first boot, but for the caches. Does nothing where nothing is."""
+    (layout.state / BOOTED).unlink(missing_ok=True)  # first: half a cluster is never taken for a whole one
     sockets = shim_sockets(layout)
     end_processes(layout)
     for mount in mounts_below(Path("/proc/self/mountinfo").read_text(), layout.state):

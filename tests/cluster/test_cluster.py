@@ -49,6 +49,13 @@ def conditions(kubectl: Kubectl, kind: str, name: str, *args: str) -> dict[str, 
     return {entry["type"]: entry for entry in kubectl.json("get", kind, name, *args)["status"].get("conditions", [])}
 
 
+def statuses(kubectl: Kubectl, namespace: Namespace, name: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = kubectl.json("-n", str(namespace), "get", "pod", name)["status"][
+        "containerStatuses"
+    ]
+    return entries
+
+
 def test_two_nodes_are_ready_and_say_that_their_accelerators_are_fake(kubectl: Kubectl, own: bool) -> None:
     if not own:
         pytest.skip("another cluster has its own nodes")
@@ -119,12 +126,21 @@ def test_up_leaves_a_running_cluster_alone(cluster: Control, layout: Layout) -> 
     assert {name: cluster.pid(name) for name in cluster.names} == before
 
 
-def test_a_killed_kubelet_is_a_lost_node_until_it_is_started(kubectl: Kubectl, cluster: Control) -> None:
+def test_a_killed_kubelet_is_a_lost_node_until_it_is_started(
+    kubectl: Kubectl, namespace: Namespace, cluster: Control
+) -> None:
+    """A new kubelet keeps the pods that hold accelerators."""
+    holder = pod(namespace, "holder", resources={"nvidia.com/gpu": 8}, nodeName="node-b")
+    holder["spec"]["tolerations"] = [{"operator": "Exists"}]
+    kubectl.apply(holder)
+    kubectl("-n", str(namespace), "wait", "--for=condition=Ready", "pod/holder", "--timeout=60s")
     old = cluster.kill("kubelet-node-b")
     until(lambda: conditions(kubectl, "node", "node-b")["Ready"]["status"] == "Unknown", 60)
     new = cluster.start("kubelet-node-b")
     assert new != old
     assert conditions(kubectl, "node", "node-b")["Ready"]["status"] == "True"
+    kubectl("-n", str(namespace), "wait", "--for=condition=Ready", "pod/holder", "--timeout=60s")
+    assert statuses(kubectl, namespace, "holder")[0]["restartCount"] == 0
 
 
 @pytest.mark.parametrize("part", ["etcd", "apiserver", "controller-manager", "scheduler", "containerd-node-b"])
@@ -139,5 +155,4 @@ def test_a_killed_part_comes_back_as_it_was(
     until(lambda: kubectl.run("get", "--raw", "/readyz").returncode == 0, 60)
     kubectl.apply(pod(namespace, "after", nodeSelector={"kubernetes.io/hostname": "node-b"}))
     kubectl("-n", str(namespace), "wait", "--for=condition=Ready", "pod/after", "pod/before", "--timeout=90s")
-    (status,) = kubectl.json("-n", str(namespace), "get", "pod", "before")["status"]["containerStatuses"]
-    assert status["restartCount"] == 0
+    assert statuses(kubectl, namespace, "before")[0]["restartCount"] == 0

@@ -1,0 +1,26 @@
+"""When a program of the test cluster is built anew."""
+
+from __future__ import annotations
+
+from tests.cluster.build import digest, sources
+
+FILES = {"go.mod": b"m", "go.sum": b"s", "main.go": b"1", "kubelet.go": b"2", "pod/main.go": b"3"}
+
+
+def test_a_program_is_named_by_all_that_decides_it() -> None:
+    known = digest(FILES, "go1.26", "kube")
+    assert digest(dict(FILES), "go1.26", "kube") == known
+    changed = [digest({**FILES, name: b"other"}, "go1.26", "kube") for name in ("go.mod", "go.sum", "kubelet.go")]
+    names = {known, *changed, digest(FILES, "go1.27", "kube"), digest(FILES, "go1.26", "pod")}
+    assert len(names) == 6
+
+
+def test_each_program_has_its_own_sources() -> None:
+    other_pod, other_kube = {**FILES, "pod/main.go": b"x"}, {**FILES, "main.go": b"x"}
+    assert digest(other_pod, "go", "kube") == digest(FILES, "go", "kube")
+    assert digest(other_kube, "go", "pod") == digest(FILES, "go", "pod")
+    assert digest(other_pod, "go", "pod") != digest(FILES, "go", "pod")
+
+
+def test_the_sources_are_found() -> None:
+    assert {"go.mod", "go.sum", "main.go", "kubelet.go", "pod/main.go"} <= sources().keys()

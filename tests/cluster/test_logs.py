@@ -82,7 +82,9 @@ class Run:
         """The next attempt; each rank prints `lines` lines ten times a second, `ticks` times."""
         number = len(self.expected) + 1
         job = render.with_attempt(render.stage_manifests(self.plan)["train"], number)
-        container = job["spec"]["template"]["spec"]["containers"][0]
+        pod = job["spec"]["template"]["spec"]
+        pod["terminationGracePeriodSeconds"] = 2
+        container = pod["containers"][0]
         container["command"] = ["python", "-P", "-c", PRINTER, json.dumps(plan.to_json(self.plan))]
         container["args"] = [self.plan.folder, str(number), str(ticks), str(lines)]
         self.kubectl.apply(job)

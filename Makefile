@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test lint check images chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
+.PHONY: help demo demo-cluster test lint check images chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ $(BIN)/launcher: requirements/build.lock requirements/runtime.lock pyproject.tom
 demo: $(BIN)/launcher  ## synthetic faces -> train -> evaluate -> export on this machine
 	@$(BIN)/sphereface synth demo/faces
 	@$(BIN)/launcher submit examples/demo.yaml --backend local --follow
+
+demo-cluster: $(BIN)/launcher  ## the same on a cluster: KUBECONFIG, NAMESPACE and IMAGE, or the test cluster of make cluster images
+	@$(BIN)/python -m tools.demo_cluster
 
 test: .venv/.dev  ## everything that runs without a cluster
 	$(BIN)/python -m pytest
@@ -51,8 +54,8 @@ chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones
 	LAUNCHER_CHAOS_ROUNDS=20 LAUNCHER_CHAOS_REAL_ROUNDS=20 $(BIN)/python -m pytest -v \
 		tests/launcher/backends/test_chaos.py tests/launcher/backends/test_chaos_training.py --timeout 900
 
-docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md and the launcher's copy of the key schema
-	for name in schema configuration_docs cli_docs; do $(BIN)/python -m tools.make_$$name || exit; done
+docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md, the batch example and the launcher's copy of the key schema
+	for name in schema configuration_docs cli_docs batch_example; do $(BIN)/python -m tools.make_$$name || exit; done
 
 accuracy: .venv/.dev  ## real faces (DATA=folder with faces_train and lfw): about 40 minutes; writes benchmarks/results/
 	$(BIN)/python benchmarks/accuracy.py $(DATA)

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test lint check images chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
+.PHONY: help demo demo-cluster test lint check images cluster cluster-down test-cluster chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -4,7 +4,7 @@
 
 What follows `--` goes to `python -m sphereface evaluate` as it is. The index is JOB_COMPLETION_INDEX. Each index is a
 run folder of one stage, so that `launcher.pod` starts, watches and marks it as it does in every run. Exit code: 0 it is
-judged, 42 no other attempt can help (the Job fails this index and goes on with the others), 1 or 143 another may.
+judged, 42 no other attempt can help (the Job fails this index and goes on with the others), 1, 74 or 143 another may.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from launcher import plan, pod, record, states
 from launcher.batch import checkpoints
-from launcher.errors import CONFIGURATION_EXIT, LauncherError, StorageError, UsageError
+from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, StorageError, UsageError
 from launcher.marker import is_complete
 from launcher.plan import Plan, Stage
 from launcher.processes import process_tree
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         return judge(Batch(given.name, given.storage, lines, tuple(given.options), policy), int(index), stop)
     except LauncherError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, StorageError) else CONFIGURATION_EXIT
+        return STORAGE_EXIT if isinstance(error, StorageError) else CONFIGURATION_EXIT
 
 
 def judge(batch: Batch, index: int, stop: pod.Stop) -> int:

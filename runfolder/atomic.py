@@ -6,6 +6,7 @@ folder not writable) are left to the caller, with the file's name in them, and t
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import tempfile
@@ -40,6 +41,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """The temporary files of writers of `path`: one at work, or killed."""
+    return sorted(path.parent.glob(f".{glob.escape(path.stem)}.????????{glob.escape(path.suffix)}"))
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:

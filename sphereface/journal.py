@@ -71,9 +71,12 @@ class Journal:
     def metrics(self) -> Path:
         return self.output / layout.METRICS
 
-    def cut(self, step: int) -> None:
-        """Drops what was recorded beyond `step`, from which training goes on; all of it where that is 0."""
-        if step == 0:
+    def cut(self, step: int, most_bad: float) -> None:
+        """Drops what was recorded beyond `step`, from which training goes on; all of it where that is 0.
+
+        A list of bad images longer than `most_bad` has ended the run: it begins anew, since some may be mended.
+        """
+        if step == 0 or len(self._bad_images()) > most_bad:
             (self.output / layout.BAD_IMAGES).unlink(missing_ok=True)
         if self.metrics.exists():
             kept = [line for line in atomic.read_json_lines(self.metrics) if line.get("step", step + 1) <= step]
@@ -102,8 +105,7 @@ class Journal:
 
     def note_bad_images(self, messages: Sequence[str]) -> int:
         """Adds new ones of this rank's to the list that all ranks share; returns how many are in it."""
-        path = self.output / layout.BAD_IMAGES
-        known = set(path.read_text(errors="replace").splitlines()) if path.exists() else set()
+        path, known = self.output / layout.BAD_IMAGES, self._bad_images()
         new = [message for message in messages if message not in known]
         for message in new:
             atomic.append_line(path, message)
@@ -111,6 +113,10 @@ class Journal:
         if new:
             log.warning("%d images cannot be used so far, the last: %s (all are in %s)", count, new[-1], path)
         return count
+
+    def _bad_images(self) -> set[str]:
+        path = self.output / layout.BAD_IMAGES
+        return set(path.read_text(errors="replace").splitlines()) if path.exists() else set()
 
     def last(self) -> dict[str, Any]:
         """The last line of metrics, or an empty one."""

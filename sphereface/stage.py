@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import signal
 from collections.abc import Mapping, Sequence
@@ -49,8 +48,8 @@ def open_output(config: Config, files: Sequence[str]) -> Path:
     except (FileExistsError, NotADirectoryError):
         raise ConfigError(f"output {folder}: is not a folder; name another") from None
     (folder / layout.RESULT).unlink(missing_ok=True)
-    for name in map(Path, files):
-        for left in folder.glob(f".{glob.escape(name.stem)}.????????{name.suffix}"):
+    for name in files:
+        for left in atomic.leftovers(folder / name):
             left.unlink(missing_ok=True)
     return folder
 

@@ -40,7 +40,7 @@ def train(config: Config, ranks: runtime.Ranks, heartbeat: Heartbeat, stop: runt
     journal = Journal(run.output, run.steps_per_epoch, config.max_epoch)
     if ranks.is_master:
         open_output(config, (layout.METRICS, layout.RESULT))
-        journal.cut(run.step)
+        journal.cut(run.step, batches.bad.most)
     if not Loop(run, batches, journal, heartbeat, stop).finish():
         log.info("stopped after step %d of %d as asked; the same command goes on from there", run.step, run.steps)
         return stop.exit_code
@@ -115,7 +115,8 @@ class Loop:
         log.warning("step %d passed over: its gradient overflowed float16", self.run.step + 1)
 
     def _record(self, inputs: Inputs, loss: float, norm: float, speed: Speed) -> None:
-        count = self.journal.note_bad_images(self.batches.bad_images)
+        count = self.journal.note_bad_images(self.batches.bad.messages)
+        self.batches.bad.judge(count)
         if self.run.ranks.is_master:
             self.journal.record(
                 step=self.run.step, loss=loss, lr=inputs.rate, annealing=inputs.annealing,

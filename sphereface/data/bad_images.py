@@ -32,15 +32,24 @@ class BadImages:
         with self._lock:
             return tuple(message for _, message in sorted(self._messages.items()))
 
+    @property
+    def most(self) -> float:
+        """So many are allowed."""
+        return self._max_share * self._count
+
     def add(self, index: int, message: str) -> None:
         """Remembers an image. Raises DataError once their share exceeds the bound."""
         with self._lock:
             self._messages[index] = message
-        if len(self) > self._max_share * self._count:
-            messages = self.messages
+        self.judge(len(self))
+
+    def judge(self, count: int) -> None:
+        """Raises DataError where `count` images, those that other ranks have met among them, are too many."""
+        if count > self.most:
+            first = "; ".join(self.messages[:3])
             raise DataError(
-                f"{len(messages)} of {self._count} images cannot be used, more than max_bad_images "
-                f"{self._max_share:g} allows; the first: {'; '.join(messages[:3])}"
+                f"{count} of {self._count} images cannot be used, more than max_bad_images {self._max_share:g} allows"
+                + (f"; the first: {first}" if first else "")
             )
 
 

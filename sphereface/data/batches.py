@@ -33,18 +33,14 @@ class Batches:
         self._each = config.per_batch_size
         self._rank = rank
         self._together = config.per_batch_size * group_size
-        self._bad = BadImages(len(faces), config.max_bad_images)
+        self.bad = BadImages(len(faces), config.max_bad_images)
+        """Images that this rank could not use so far."""
         self.steps_per_epoch = len(faces) // self._together
         if not self.steps_per_epoch:
             raise DataError(
                 f"{len(faces)} training images do not fill one batch of {self._together} "
                 f"(per_batch_size {self._each} on {group_size} ranks); set a smaller per_batch_size"
             )
-
-    @property
-    def bad_images(self) -> tuple[str, ...]:
-        """Images that this rank could not use so far, each as "file: why", in the order of the set."""
-        return self._bad.messages
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """Steps first_step, … of an epoch (0-based): images float32 (B, 3, 112, 96) BGR, normalised; labels int32 (B,).
@@ -70,10 +66,10 @@ class Batches:
         """The first image that can be read from `position` on, around the end of the epoch."""
         for ahead in range(len(order)):
             index = int(order[(position + ahead) % len(order)])
-            if index in self._bad:
+            if index in self.bad:
                 continue
             try:
                 return index, self._faces.crop(index)
             except DataError as error:
-                self._bad.add(index, str(error))
-        raise DataError(f"none of the {len(order)} training images can be read, as in: {self._bad.messages[0]}")
+                self.bad.add(index, str(error))
+        raise DataError(f"none of the {len(order)} training images can be read, as in: {self.bad.messages[0]}")

@@ -12,6 +12,8 @@ last, and the file gets its name only when it is whole.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import struct
@@ -92,10 +94,13 @@ def write(
     """Writes (canvas, label) one after another; classes of which none came are left out and the labels closed up.
 
     Returns how many images and which names the file holds. Raises DataError where there are no faces at all, OSError
-    for the disk; in both cases, as after a kill, `file` is what it was before.
+    for the disk; in both cases, as after a kill, `file` is what it was before. What a killed writer of `file` left
+    half-written is removed.
     """
     labels: list[int] = []
+    _sweep(file)
     with atomic.replacing(file) as temporary, temporary.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # the kernel lets it go with the process, and so tells who is at work
         stream.seek(_START)
         for canvas, label in faces:
             if canvas.shape != _SHAPE or canvas.dtype != np.uint8:
@@ -112,6 +117,14 @@ def write(
         stream.write(_prefix(len(labels), label_data, name_data))
         stream.flush()
     return len(labels), kept
+
+
+def _sweep(file: Path) -> None:
+    for left in atomic.leftovers(file):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), left.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if left.stat().st_size:  # else it may be another writer's that has only just begun
+                left.unlink()
 
 
 def _prefix(count: int, label_data: bytes, name_data: bytes) -> bytes:

@@ -123,3 +123,11 @@ def test_of_several_who_create_a_file_one_does_and_readers_see_it_whole(tmp_path
     assert sorted(made) == [False] * 7 + [True]
     assert json.loads(path.read_text()) == {"by": made.index(True)}
     assert [left.name for left in path.parent.iterdir()] == ["1.json"]
+
+
+def test_leftovers_are_those_of_one_file(tmp_path: Path) -> None:
+    with atomic.replacing(tmp_path / "a[1].npz") as temporary:
+        (tmp_path / ".b.12345678.npz").touch()
+        (tmp_path / ".a[1].12345678.txt").touch()
+        assert atomic.leftovers(tmp_path / "a[1].npz") == [temporary]
+    assert atomic.leftovers(tmp_path / "a[1].npz") == []

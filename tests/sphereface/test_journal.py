@@ -57,7 +57,7 @@ def test_lines_beyond_the_step_that_training_goes_on_from_are_cut(journal: Journ
         record(journal, step)
     with journal.metrics.open("a") as file:
         file.write('{"step": 8, "lo')  # a process killed while it wrote
-    journal.cut(4)
+    journal.cut(4, most_bad=2)
     assert [json.loads(line)["step"] for line in journal.metrics.read_text().splitlines()] == [2, 4]
 
 
@@ -69,10 +69,16 @@ def test_every_rank_adds_its_bad_images_once(tmp_path: Path, journal: Journal) -
     assert other.note_bad_images(("a.jpg: not an image", "b.jpg: missing")) == 2
     assert journal.note_bad_images(("a.jpg: not an image",)) == 2
     assert (tmp_path / "bad_images.txt").read_text().splitlines() == ["a.jpg: not an image", "b.jpg: missing"]
-    journal.cut(3)
+    journal.cut(3, most_bad=2)
     assert (tmp_path / "bad_images.txt").exists()
-    journal.cut(0)
+    journal.cut(0, most_bad=2)
     assert not (tmp_path / "bad_images.txt").exists()
+
+
+def test_a_list_of_bad_images_that_ended_the_run_begins_anew(tmp_path: Path, journal: Journal) -> None:
+    journal.note_bad_images(("a.jpg: not an image", "b.jpg: missing"))
+    journal.cut(3, most_bad=1.5)
+    assert journal.note_bad_images(("b.jpg: missing",)) == 1
 
 
 def test_speed_leaves_out_the_compilation() -> None:

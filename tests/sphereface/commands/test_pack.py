@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,19 @@ def test_again_gives_the_same_file(photographs: Make, tmp_path: Path) -> None:
     first = (tmp_path / "faces.pack").read_bytes()
     assert pack(made, tmp_path / "faces.pack", "--data-workers", "3") == 0
     assert (tmp_path / "faces.pack").read_bytes() == first
+
+
+def test_what_a_killed_pack_left_is_removed_and_a_living_one_left_alone(photographs: Make, tmp_path: Path) -> None:
+    made = photographs()
+    dead, living, other = (
+        tmp_path / name for name in (".faces.abcd1234.pack", ".faces._living_.pack", ".f.abcd1234.pack")
+    )
+    for path in (dead, living, other):
+        path.write_bytes(b"half")
+    with living.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert pack(made, tmp_path / "faces.pack") == 0
+    assert [path.exists() for path in (dead, living, other)] == [False, True, True]
 
 
 def test_a_foreign_file_is_not_overwritten(

@@ -29,6 +29,16 @@ def test_the_bound_names_count_bound_and_the_first_three() -> None:
     )
 
 
+def test_images_that_other_ranks_have_met_count_too() -> None:
+    bad = BadImages(100, 0.03)
+    bad.judge(3)
+    with pytest.raises(DataError, match=r"4 of 100 images cannot be used, more than max_bad_images 0.03 allows$"):
+        bad.judge(4)
+    bad.add(1, "1.jpg: gone")
+    with pytest.raises(DataError, match=r"4 of 100 .*; the first: 1\.jpg: gone"):
+        bad.judge(4)
+
+
 def test_none_allowed() -> None:
     with pytest.raises(DataError, match="1 of 1000 images"):
         BadImages(1000, 0).add(0, "0.jpg: gone")

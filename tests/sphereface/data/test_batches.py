@@ -101,7 +101,7 @@ def test_a_bad_image_is_replaced_by_the_next_good_one_and_named() -> None:
     expected[1] = expected[2] = order[3]
     expected[49] = order[0]  # around the end
     assert labels.tolist() == expected.tolist()
-    assert made.bad_images == tuple(f"{index}.jpg: torn" for index in sorted(bad))
+    assert made.bad.messages == tuple(f"{index}.jpg: torn" for index in sorted(bad))
 
 
 def test_too_many_bad_images_end_the_epoch_with_their_names() -> None:

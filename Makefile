@@ -55,7 +55,7 @@ chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones
 		tests/launcher/backends/test_chaos.py tests/launcher/backends/test_chaos_training.py --timeout 900
 
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md, the batch example and the launcher's copy of the key schema
-	for name in schema configuration_docs cli_docs batch_example; do $(BIN)/python -m tools.make_$$name || exit; done
+	for name in schema configuration_docs kubernetes_docs cli_docs batch_example; do $(BIN)/python -m tools.make_$$name || exit; done
 
 accuracy: .venv/.dev  ## real faces (DATA=folder with faces_train and lfw): about 40 minutes; writes benchmarks/results/
 	$(BIN)/python benchmarks/accuracy.py $(DATA)

@@ -39,9 +39,11 @@ class KubernetesSpec:
     """What a run needs to know of the cluster that it is for. Quantities are Kubernetes' own (`500m`, `8Gi`)."""
 
     namespace: str = "default"
+    """Where all objects of the run are; without it the namespace of the kubeconfig's context."""
     image: str = "sphereface:cpu"
     """Holds both packages; name it by digest where you can."""
     image_pull_policy: str = "IfNotPresent"
+    """`Always`, `IfNotPresent` or `Never`."""
     image_pull_secret: str = ""
     """Name of a Secret in the namespace; never its content."""
     claim: str = DEFAULT_CLAIM
@@ -55,9 +57,11 @@ class KubernetesSpec:
     user: int = 10001
     """User and group id of every process; the storage must be writable for it."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the nodes for every pod of the run; stages take those of the device's profile too."""
     tolerations: tuple[str, ...] = ()
-    """As in `kubectl taint`: `key=value:Effect`, `key:Effect` or `key`."""
+    """Taints that every pod of the run may meet, as in `kubectl taint`: `key=value:Effect`, `key:Effect` or `key`."""
     priority_class: str = ""
+    """PriorityClass of every pod of the run."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Further labels of every object."""
     annotations: Mapping[str, str] = field(default_factory=dict)

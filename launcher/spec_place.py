@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from launcher import kubernetes_values as syntax
-from launcher import names, spec_keys, templates
+from launcher import names, spec_keys
 from launcher.errors import SpecError
 from launcher.spec import KubernetesSpec
 from launcher.spec_kubernetes import MAX_ANNOTATIONS, SECTION
@@ -63,6 +63,8 @@ def check_cluster(kubernetes: KubernetesSpec, origins: Mapping[str, str]) -> Non
 
 def read_templates(folder: Path, origin: str) -> dict[str, str]:
     """The user's templates by file name. Raises SpecError for a file that is none, as far as its name says."""
+    from launcher import templates
+
     where = f"{origin}: kubernetes.templates"
     known = templates.our_names()
     try:

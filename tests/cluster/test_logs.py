@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +19,7 @@ import pytest
 from launcher import names, plan, render
 from launcher.backends import LogLine, LogQuery
 from launcher.backends.kubernetes import credentials, follow_logs, pod_logs
+from launcher.backends.kubernetes.backend import KubernetesBackend
 from launcher.backends.kubernetes.http_api import HttpApi
 from launcher.plan import Plan
 from launcher.spec import KubernetesSpec, RunSpec
@@ -246,3 +250,32 @@ def test_a_pod_deleted_in_the_middle_is_read_to_its_end_from_the_storage(run: Ru
     if run.namespace.storage is not None:
         kept = layout.attempt_log(Path(f"{run.namespace.storage}/runs/demo/train"), 1).read_text().splitlines()
         assert got == [line.removeprefix("[rank 0] ") for line in kept if line.startswith("[rank 0] ")]
+
+
+def test_the_command_waits_shows_all_and_ends_with_the_runs_exit_code(
+    kubectl: Kubectl, namespace: Namespace, image: str, tmp_path: Path
+) -> None:
+    """A real run, driven by its runner; its one attempt ends at once, because its lists are not there."""
+    small = KubernetesSpec(namespace=str(namespace), image=image, cpu="50m", memory="512Mi", shm="16Mi")
+    train = {"train_data_dir": f"{names.CLUSTER_STORAGE}/no.txt", "train_img_dir": names.CLUSTER_STORAGE}
+    spec = RunSpec("demo", storage=names.CLUSTER_STORAGE, stages=("train",), train=train, kubernetes=small)
+    backend = KubernetesBackend(HttpApi(who(kubectl), str(namespace)))
+    backend.submit(plan.make_plan(spec))
+
+    words = ["logs", "demo", "--backend=kubernetes", "-n", str(namespace), "--stage=train"]
+    followed = launcher(kubectl, tmp_path, *words, "--follow")
+    afterwards = launcher(kubectl, tmp_path, *words, "--merge")
+
+    assert followed.returncode == 1, followed.stderr
+    assert followed.stderr.startswith("waiting for run/demo (Pending")
+    assert followed.stderr.splitlines()[-1].startswith("error: run/demo Failed in train: ConfigurationError: ")
+    assert followed.stdout.startswith("[train] attempt 1 of train begins, 1 process(es)\n[train 0] ")
+    assert "no.txt" in followed.stdout
+    assert afterwards.returncode == 0
+    assert afterwards.stdout == followed.stdout
+
+
+def launcher(kubectl: Kubectl, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "KUBECONFIG": str(kubectl.kubeconfig), "HOME": str(home)}
+    argv = [sys.executable, "-m", "launcher", *words]
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=240, check=False)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
+import k8s_templates
 from launcher import names
 from launcher.backends.kubernetes import credentials
 from launcher.backends.kubernetes.backend import KubernetesBackend
 from launcher.backends.kubernetes.http_api import HttpApi
+from launcher.errors import Unreachable
 from launcher.plan import Plan, make_plan
 from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
 from launcher.status import RunStatus, StageStatus
-from tests.cluster.access import Kubectl, Namespace
+from tests.cluster.access import Kubectl, Namespace, fresh_namespace
 from tests.cluster.chores import STORAGE, carry_out
 
-DEVICE = "fake"
 RESOURCE = "huawei.com/Ascend910"
+PROFILES = {
+    "fake": f"resource: {RESOURCE}",
+    "absent": "resource: huawei.com/Ascend310P",
+    "elsewhere": "node_selector: {kubernetes.io/hostname: mars}",
+    "marked": "node_selector: {seed-test/marked: here}",
+    "gpu-there": "resource: nvidia.com/gpu\nnode_selector: {kubernetes.io/hostname: node-b}",
+}
+"""A user's own device profiles, computed on the processor: what the test cluster counts as accelerators, and places."""
 FACES = f"{STORAGE}/faces"
-QUICK = StagePolicy(retries=0, backoff_s=0.5, heartbeat_s=6.0)
+QUICK = StagePolicy(retries=0, backoff_s=0.5)
 TRAIN = {
     "net": "sphereface4a",
     "train_data_dir": f"{FACES}/train/landmark.txt",
@@ -40,16 +54,32 @@ EVALUATE = {
 }
 LONG = {"max_epoch": 1000}
 """Trains until somebody stops it."""
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 T = TypeVar("T")
 
 
-def use_profile(config_home: Path) -> None:
-    """A user's own device profile: what the cluster counts as accelerators, computed on the processor."""
+@contextmanager
+def laboratory(
+    kubectl: Kubectl, image: str, storage: Path | None, scratch: Path, *, faces: bool = True
+) -> Iterator[Lab]:
+    """A fresh namespace with faces; `storage` is the folder that holds the claims' folders, if this machine does."""
+    use_profiles(scratch)
+    name = f"t-lab-{uuid.uuid4().hex[:6]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(scratch))
+        with fresh_namespace(kubectl, name, storage / name if storage else None) as namespace:
+            lab = Lab(kubectl, namespace, image)
+            if faces:
+                lab.draw_faces()
+            yield lab
+
+
+def use_profiles(config_home: Path) -> None:
     folder = config_home / "launcher" / "profiles"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{DEVICE}.yaml").write_text(f"device_target: CPU\nresource: {RESOURCE}\n")
+    for name, content in PROFILES.items():
+        (folder / f"{name}.yaml").write_text(f"device_target: CPU\n{content}\n")
 
 
 def until(seen: Callable[[], T], within_s: float = PATIENCE_S, *, what: Callable[[], object] = lambda: "") -> T:
@@ -84,6 +114,7 @@ class Lab:
         run: str,
         *,
         stages: tuple[str, ...] = ("train",),
+        device: str = "fake",
         devices: int = 1,
         train: Mapping[str, Any] | None = None,
         policy: StagePolicy = QUICK,
@@ -94,7 +125,7 @@ class Lab:
         where = {"namespace": str(self.namespace), "image": self.image}
         spec = RunSpec(
             run,
-            device=DEVICE,
+            device=device,
             devices=devices,
             storage=STORAGE,
             stages=stages,
@@ -110,7 +141,14 @@ class Lab:
         return run
 
     def status(self, run: str) -> RunStatus:
-        return self.backend.observe(run)[0]
+        """As soon as the cluster answers."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self.backend.observe(run)[0]
+            except Unreachable:
+                if time.monotonic() > end:
+                    raise
 
     def stage(self, run: str, stage: str = "train") -> StageStatus:
         return next(each for each in self.status(run).stages if each.name == stage)
@@ -120,8 +158,14 @@ class Lab:
         return self.status(run)
 
     def await_reason(self, run: str, reason: str, stage: str = "train", within_s: float = PATIENCE_S) -> StageStatus:
-        """The stage as soon as it has that reason."""
-        until(lambda: self.stage(run, stage).reason == reason, within_s, what=lambda: self.status(run))
+        """The stage as soon as it has that reason. AssertionError: the run has ended for another one."""
+
+        def has() -> bool:
+            status = self.status(run)
+            assert reason == status.reason or not status.state.terminal, status
+            return self.stage(run, stage).reason == reason
+
+        until(has, within_s, what=lambda: self.status(run))
         return self.stage(run, stage)
 
     def await_step(self, run: str, step: int = 1, within_s: float = PATIENCE_S) -> None:
@@ -149,10 +193,29 @@ class Lab:
 
         return until(running)
 
+    @contextmanager
+    def node(self, name: str, verb: str, what: str) -> Iterator[None]:
+        """`kubectl label` or `taint` of a node, taken back afterwards whatever the API server does then."""
+        self.kubectl(verb, "node", name, what, "--overwrite")
+        try:
+            yield
+        finally:
+            back = [verb, "node", name, f"{what.partition('=')[0]}-"]
+            until(lambda: self.kubectl.run(*back).returncode == 0, what=lambda: back)
+
+    def sh(self, run: str, script: str) -> str:
+        """In the container of the stage's running pod."""
+        return self.kubectl("-n", str(self.namespace), "exec", self.pod(run), "--", "sh", "-euc", script)
+
+    def signal_rank(self, run: str, rank: int, signal: str, attempt: int = 1) -> None:
+        """Once that rank has begun."""
+        file = f"{STORAGE}/runs/{run}/train/status/attempt_{attempt}/rank_{rank}.pid"
+        self.sh(run, f"until [ -s {file} ]; do sleep 0.2; done; kill -{signal} $(cat {file})")
+
     def attempts(self, run: str, stage: str = "train") -> list[dict[str, Any]]:
         """As they are on the storage, in order."""
         script = f"cat {STORAGE}/runs/{run}/{stage}/attempts/*.json"
-        return _objects(carry_out(self.kubectl, self.namespace, f"read-{run}"[:50], self.image, script))
+        return list(_objects(carry_out(self.kubectl, self.namespace, f"read-{run}", self.image, script)))
 
     def remove(self, run: str) -> None:
         """All that the run has made, so that its devices are free; at once, unlike `launcher delete`."""
@@ -162,16 +225,20 @@ class Lab:
         self.kubectl.run(*place, "delete", "pods", "-l", selector, "--grace-period=1", "--wait=false")
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
-    import json
-
-    decoder, found, at = json.JSONDecoder(), [], 0
-    while text[at:].strip():
-        value, end = decoder.raw_decode(text[at:].lstrip())
-        at = len(text) - len(text[at:].lstrip()) + end
-        found.append(value)
-    return found
+def stage_template(old: str, new: str) -> dict[str, str]:
+    """A user's own template of a stage's Job, in which something is not as it should be."""
+    text = (Path(k8s_templates.__file__).parent / "stage.yaml.j2").read_text()
+    assert old in text
+    return {"stage.yaml.j2": text.replace(old, new)}
 
 
 def with_policy(**changes: Any) -> StagePolicy:
     return replace(QUICK, **changes)
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """JSON documents one after the other."""
+    while text := text.strip():
+        value, end = json.JSONDecoder().raw_decode(text)
+        yield value
+        text = text[end:]

@@ -179,18 +179,19 @@ def from_json(value: Mapping[str, Any]) -> Plan:
 def differing_keys(ours: Plan, theirs: Plan) -> tuple[str, ...]:
     """Dotted spec keys whose values differ, sorted. None: one spec, planned by another version of the launcher.
 
-    Of a stage that only one of the two has, `stages` says all; its own keys are not listed.
+    Of a stage that only one of the two has, `stages` says all; its own keys are not listed. A device whose profile was
+    changed is told as `device`.
     """
     apart = {stage.name for stage in ours.stages} ^ {stage.name for stage in theirs.stages}
     absent = object()
-    return tuple(
-        sorted(
-            key
-            for key in ours.spec.keys() | theirs.spec.keys()
-            if ours.spec.get(key, absent) != theirs.spec.get(key, absent)
-            and key.removeprefix("policy.").partition(".")[0] not in apart
-        )
-    )
+    keys = {
+        key
+        for key in ours.spec.keys() | theirs.spec.keys()
+        if ours.spec.get(key, absent) != theirs.spec.get(key, absent)
+        and key.removeprefix("policy.").partition(".")[0] not in apart
+    }
+    profiles = [(plan.resource, plan.node_selector, plan.tolerations) for plan in (ours, theirs)]
+    return tuple(sorted(keys | ({"device"} if profiles[0] != profiles[1] else set())))
 
 
 def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:

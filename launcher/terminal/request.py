@@ -9,6 +9,7 @@ from pathlib import Path
 
 from launcher import plan, spec_file
 from launcher.backends import choice
+from launcher.errors import one_line
 from launcher.plan import Plan
 from launcher.spec import DEVICE_COUNTS, STAGES, Resolved
 from launcher.terminal import arguments as shared
@@ -47,8 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def resolve(arguments: argparse.Namespace, *, complete: bool = True) -> tuple[Resolved, Plan]:
-    """The plan is built once, here; what is printed is what is carried out. Raises SpecError, and
-    BackendError for a context that is not there. `complete` as in `spec_file.resolve`."""
+    """The plan is built once, here; what is printed is what is carried out. `complete` as in `spec_file.resolve`.
+
+    Raises SpecError, and BackendError for a context that is not there.
+    """
     where = session.address(session.choose(arguments), arguments, Path.cwd())
     resolved = spec_file.resolve(
         arguments.spec,
@@ -89,4 +92,4 @@ def as_table(made: Plan, resolved: Resolved) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return one_line(",".join(map(str, value)) if isinstance(value, list) else str(value))

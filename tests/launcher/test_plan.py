@@ -119,6 +119,11 @@ def test_a_plan_for_a_cluster_carries_what_its_pods_need_of_the_device() -> None
     assert plan.spec["kubernetes.templates.x.yaml.j2"].startswith("sha256:")
 
 
+def test_a_device_whose_profile_was_changed_is_told_as_device() -> None:
+    ours = make_plan(spec(device="gpu"))
+    assert differing_keys(ours, dataclasses.replace(ours, resource="example.com/gpu")) == ("device",)
+
+
 def test_what_a_profile_says_of_pods_is_covered_by_the_hash() -> None:
     value = to_json(make_plan(spec(device="gpu", kubernetes=KubernetesSpec())))
     changes: list[dict[str, Any]] = [{"resource": "a/b"}, {"tolerations": []}, {"node_selector": {"a": "b"}}]

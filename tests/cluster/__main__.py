@@ -23,6 +23,7 @@ def main() -> None:
         print(f"export KUBECONFIG={up().kubeconfig}")
     elif arguments.verb == "down":
         down(everything=arguments.all)
+        print("test cluster is down")
     else:
         status()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.cluster.layout import KUBERNETES
@@ -56,6 +57,8 @@ def compiler() -> str:
 def compile_to(path: Path, program: str) -> None:
     """Compiles beside `path` and renames: a killed build leaves no half program under its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(".build-*"):  # of a killed build
+        shutil.rmtree(left)
     package, flags = PROGRAMS[program]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
         output = Path(folder) / program
@@ -63,3 +66,10 @@ def compile_to(path: Path, program: str) -> None:
         if subprocess.run(command, cwd=SOURCE, env={**os.environ, "CGO_ENABLED": "0"}).returncode:
             raise SystemExit(f"error: go could not build {program} in {SOURCE} (its words stand above)")
         output.rename(path)
+    for old in superseded(path.parent.glob(f"{program}-*")):
+        old.unlink()
+
+
+def superseded(builds: Iterable[Path], keep: int = 3) -> list[Path]:
+    """All but the newest few: going back and forth between two versions builds neither again."""
+    return sorted(builds, key=lambda build: build.stat().st_mtime, reverse=True)[keep:]

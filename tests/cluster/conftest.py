@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,8 @@ def kubeconfig(request: pytest.FixtureRequest, layout: Layout) -> Path:
     path = Path(os.environ.get("KUBECONFIG") or layout.kubeconfig)
     if not path.exists():
         give_up(request, f"no cluster: {path} does not exist; `make cluster` boots one")
+    if shutil.which("kubectl") is None:
+        give_up(request, "no `kubectl` on PATH: the cluster tests need version 1.23 or later")
     answer = Kubectl(path).run("get", "--raw", "/readyz", "--request-timeout=10s")
     if answer.returncode:
         give_up(request, f"no cluster answers at {path}: {answer.stderr.strip()}; `make cluster` mends or boots one")

@@ -57,6 +57,8 @@ def install_missing() -> None:
     """SystemExit: not root, or apt-get cannot install what is missing."""
     if os.geteuid() != 0:
         raise SystemExit("error: the test cluster makes bridges, mounts and cgroups: run it as root")
+    if shutil.which("kubectl") is None:
+        print("note: no kubectl on PATH; the cluster tests need it (1.23 or later)", flush=True)
     packages = missing()
     if not packages:
         return

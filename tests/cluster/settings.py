@@ -98,7 +98,6 @@ def kubelet(layout: Layout, node: Node) -> str:
             "featureGates": {"KubeletInUserNamespace": True},  # machines without CAP_SYS_RESOURCE
             "containerRuntimeEndpoint": f"unix://{layout.containerd_socket(node)}",
             "podLogsDir": f"{folder}/podlogs",
-            "localStorageCapacityIsolation": False,
             "clusterDNS": [DNS_SERVICE],
             "clusterDomain": "cluster.local",
             "resolvConf": "",  # pods ask CoreDNS alone

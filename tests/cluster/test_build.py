@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.cluster.build import digest, sources
+import os
+from pathlib import Path
+
+from tests.cluster.build import digest, sources, superseded
 
 FILES = {"go.mod": b"m", "go.sum": b"s", "main.go": b"1", "kubelet.go": b"2", "pod/main.go": b"3"}
 
@@ -20,6 +23,14 @@ def test_each_program_has_its_own_sources() -> None:
     assert digest(other_pod, "go", "kube") == digest(FILES, "go", "kube")
     assert digest(other_kube, "go", "pod") == digest(FILES, "go", "pod")
     assert digest(other_pod, "go", "pod") != digest(FILES, "go", "pod")
+
+
+def test_the_newest_builds_stay(tmp_path: Path) -> None:
+    builds = [tmp_path / f"kube-{number}" for number in range(5)]
+    for number, build in enumerate(builds):
+        build.touch()
+        os.utime(build, (number, number))
+    assert superseded(builds) == [builds[1], builds[0]]
 
 
 def test_the_sources_are_found() -> None:

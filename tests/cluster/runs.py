@@ -21,6 +21,7 @@ from launcher.backends.kubernetes.http_api import HttpApi
 from launcher.errors import Unreachable
 from launcher.plan import Plan, make_plan
 from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
+from launcher.states import State
 from launcher.status import RunStatus, StageStatus
 from tests.cluster.access import Kubectl, Namespace, fresh_namespace
 from tests.cluster.chores import STORAGE, carry_out
@@ -212,10 +213,26 @@ class Lab:
         file = f"{STORAGE}/runs/{run}/train/status/attempt_{attempt}/rank_{rank}.pid"
         self.sh(run, f"until [ -s {file} ]; do sleep 0.2; done; kill -{signal} $(cat {file})")
 
+    def read(self, path: str) -> str:
+        """What the files say that match `path` below the storage."""
+        if self.namespace.storage is not None:
+            return "".join(found.read_text() for found in sorted(self.namespace.storage.glob(path)))
+        return carry_out(self.kubectl, self.namespace, "read", self.image, f"cat {STORAGE}/{path}")
+
     def attempts(self, run: str, stage: str = "train") -> list[dict[str, Any]]:
         """As they are on the storage, in order."""
-        script = f"cat {STORAGE}/runs/{run}/{stage}/attempts/*.json"
-        return list(_objects(carry_out(self.kubectl, self.namespace, f"read-{run}", self.image, script)))
+        return list(_objects(self.read(f"runs/{run}/{stage}/attempts/*.json")))
+
+    def await_attempt(self, run: str, attempt: int, within_s: float = PATIENCE_S) -> StageStatus:
+        """Until that attempt, or a later one, works."""
+
+        def works() -> bool:
+            stage = self.stage(run)
+            assert not stage.state.terminal, stage
+            return stage.attempts >= attempt and stage.state is State.RUNNING and not stage.reason
+
+        until(works, within_s, what=lambda: self.status(run))
+        return self.stage(run)
 
     def remove(self, run: str) -> None:
         """All that the run has made, so that its devices are free; at once, unlike `launcher delete`."""

@@ -43,6 +43,8 @@ class Profile:
     """Labels of the nodes that have such devices; the spec's own win."""
     tolerations: tuple[str, ...]
     """Taints that such nodes carry, as `kubectl taint` writes them; the spec's own are added."""
+    image: str
+    """Image for such devices where the spec names none; by default ours for the target (`docker/`)."""
 
 
 KEYS = tuple(field.name for field in fields(Profile) if field.name != "name")
@@ -98,7 +100,16 @@ def _profile(name: str, document: strict_yaml.Document) -> Profile:
             raise SpecError(f"{document.where(key)}: {key} {error}") from None
     if "device_target" not in values:
         raise SpecError(f"{document.name}: device_target is missing; it is one of {', '.join(DEVICE_TARGETS)}")
-    defaults = {"device_files": "", "trains": True, "env": {}, "resource": "", "node_selector": {}, "tolerations": ()}
+    image = f"sphereface:{values['device_target'].lower()}"
+    defaults = {
+        "image": image,
+        "device_files": "",
+        "trains": True,
+        "env": {},
+        "resource": "",
+        "node_selector": {},
+        "tolerations": (),
+    }
     return Profile(name, **{**defaults, **values})
 
 
@@ -142,4 +153,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "resource": lambda raw: syntax.resource_name(_text(raw)) if raw else "",
     "node_selector": _selector,
     "tolerations": _tolerations,
+    "image": lambda raw: syntax.image(_text(raw)),
 }

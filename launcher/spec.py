@@ -41,7 +41,7 @@ class KubernetesSpec:
     namespace: str = "default"
     """Where all objects of the run are; without it the namespace of the kubeconfig's context."""
     image: str = "sphereface:cpu"
-    """Holds both packages; name it by digest where you can."""
+    """Holds both packages; name it by digest where you can. For other devices the default is their profile's."""
     image_pull_policy: str = "IfNotPresent"
     """`Always`, `IfNotPresent` or `Never`."""
     image_pull_secret: str = ""

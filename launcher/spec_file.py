@@ -19,6 +19,7 @@ from launcher import names, spec_check, spec_keys, spec_kubernetes, spec_place
 from launcher.backends import Place
 from launcher.errors import SpecError, one_line
 from launcher.plan import Plan, flat
+from launcher.profiles import load_profile
 from launcher.spec import STAGES, KubernetesSpec, Resolved, RunSpec, StagePolicy
 from runfolder import strict_yaml
 
@@ -247,7 +248,8 @@ def _for_place(merged: _Layer, place: Place) -> _Layer:
 def _kubernetes(values: Mapping[str, Any], origins: Mapping[str, str]) -> KubernetesSpec:
     key = f"{spec_kubernetes.SECTION}.templates"
     own = spec_place.read_templates(Path(values[key]), origins[key]) if key in values else {}
-    made = spec_kubernetes.make(_section(values, spec_kubernetes.SECTION), own)
+    image = load_profile(values.get("device", RunSpec.device)).image
+    made = spec_kubernetes.make({"image": image, **_section(values, spec_kubernetes.SECTION)}, own)
     spec_place.check_cluster(made, origins)
     return made
 

@@ -81,6 +81,7 @@ tolerations: ["huawei.com/Ascend910:NoSchedule"]
         resource="huawei.com/Ascend910",
         node_selector={"accelerator": "huawei-Ascend910"},
         tolerations=("huawei.com/Ascend910:NoSchedule",),
+        image="sphereface:cpu",
     )
 
 
@@ -115,3 +116,13 @@ def test_a_profile_that_is_wrong_is_one_line_with_the_place(text: str, message: 
 def test_files_whose_names_are_no_devices_are_passed_over(tmp_path: Path) -> None:
     environment = own(tmp_path, "device_target: CPU\n", "Not a device")
     assert profiles.names(environment) == profiles.names({"HOME": "/nowhere"})
+
+
+def test_each_kind_of_device_has_an_image_of_ours(tmp_path: Path) -> None:
+    images = {name: profiles.load_profile(name).image for name in ("cpu", "gpu", "ascend910", "ascend310p")}
+    assert images == {
+        "cpu": "sphereface:cpu",
+        "gpu": "sphereface:gpu",
+        "ascend910": "sphereface:ascend",
+        "ascend310p": "sphereface:ascend",
+    }

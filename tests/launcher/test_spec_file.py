@@ -319,6 +319,13 @@ def test_a_run_for_a_cluster_has_its_section_and_paths_as_pods_see_them(tmp_path
     assert missing_inputs(make_plan(found.spec)) == []
 
 
+def test_without_an_image_it_is_that_of_the_device(tmp_path: Path) -> None:
+    write(tmp_path / "sub" / "demo.yaml", DATA.replace("~/lfw", "lfw/images"))
+    made = for_cluster(tmp_path, "sub/demo.yaml", device="ascend910").spec.kubernetes
+    assert made is not None
+    assert made.image == "sphereface:ascend"
+
+
 def test_every_path_follows_the_storage_of_the_spec(tmp_path: Path) -> None:
     write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw") + "storage: /data\nconfig: zoo.yaml\n")
     write(tmp_path / "zoo.yaml", "train_pretrained: old.ckpt\n")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.cluster import objects
 from tests.cluster.api import Api
 from tests.cluster.build import built
 from tests.cluster.images import push_program
-from tests.cluster.layout import BOOTED, FAKE_ACCELERATORS, NODES, PAUSE_IMAGE, Layout, folders
+from tests.cluster.layout import BOOTED, FAKE_ACCELERATORS, NODES, PAUSE_IMAGE, Layout, Node, folders
 from tests.cluster.machine import has_link, install_missing, locked, prepare, remember
 from tests.cluster.parts import Part, parts
 from tests.cluster.pki import make_pki
@@ -109,8 +110,8 @@ def split(everything: list[Part]) -> tuple[list[Part], list[Part]]:
     return everything[:after], everything[after:]
 
 
-def made_ready(layout: Layout) -> None:
-    """Waits until each node is Ready and offers its fake accelerators, which are written into its status here."""
+def made_ready(layout: Layout, nodes: Sequence[Node] = NODES) -> None:
+    """Waits until the nodes are Ready and offer their fake accelerators, which are written into their status here."""
     api = Api(layout)
 
     def done(name: str) -> bool:
@@ -122,18 +123,20 @@ def made_ready(layout: Layout) -> None:
             api.merge(f"/api/v1/nodes/{name}/status", objects.fake_capacity())
         return objects.ready(node)
 
-    for node in NODES:
+    for node in nodes:
         until(partial(done, node.name), f"{node.name} to be Ready", 60)
     numbers = ", ".join(f"{name}: {count}" for name, count in FAKE_ACCELERATORS.items())
-    print(f"{len(NODES)} nodes are Ready, each with fake accelerators (numbers in its status, no device): {numbers}")
+    names = " and ".join(node.name for node in nodes)
+    print(f"Ready: {names}; fake accelerators on each (numbers in its status, no device): {numbers}")
 
 
 def start_part(layout: Layout, name: str) -> int:
     """Starts one part again as it was; a kubelet's node is Ready after it. KeyError: never started."""
-    part = recorded(layout, name)
-    restart(layout, part)
-    if name.startswith("kubelet-"):
-        made_ready(layout)
+    with locked(layout.state):
+        restart(layout, recorded(layout, name))
+    for node in NODES:
+        if name == f"kubelet-{node.name}":
+            made_ready(layout, [node])
     pid = running(layout, name)
     if pid is None:
         raise SystemExit(f"error: {name} ended again at once (log: {layout.log(name)})")

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test lint check images cluster cluster-down test-cluster chaos docs accuracy bench lock lock-build lock-runtime lock-dev clean
+.PHONY: help demo demo-cluster test lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ test-cluster: .venv/.dev  ## everything that needs a cluster: that one, or the o
 chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones at seeded moments (about 40 minutes)
 	LAUNCHER_CHAOS_ROUNDS=20 LAUNCHER_CHAOS_REAL_ROUNDS=20 $(BIN)/python -m pytest -v \
 		tests/launcher/backends/test_chaos.py tests/launcher/backends/test_chaos_training.py --timeout 900
+
+chaos-cluster: .venv/.dev  ## kill parts of the test cluster and of 20 runs on it in seeded random order (about 40 minutes)
+	LAUNCHER_CHAOS_SEEDS=20 $(BIN)/python -m pytest -v -m cluster tests/cluster/test_chaos.py
 
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md, the batch example and the launcher's copy of the key schema
 	for name in schema configuration_docs kubernetes_docs cli_docs batch_example; do $(BIN)/python -m tools.make_$$name || exit; done

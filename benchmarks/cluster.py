@@ -30,7 +30,7 @@ from launcher.backends.kubernetes.http_api import HttpApi
 from runfolder import atomic
 
 RESULT = Path(__file__).resolve().parent / "results" / "cluster.md"
-RUNS = 11
+RUNS = 7
 CONNECTIONS = 4
 LAUNCHER = str(Path(sys.executable).parent / "launcher")
 MIB = 1 << 20

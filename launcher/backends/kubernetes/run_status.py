@@ -47,8 +47,9 @@ class Seen:
         return self.published is not None and self.published.state.terminal
 
 
-def see(api: Api, run: str | Plan, now: float) -> Seen:
-    """With its plan instead of its name, that need not be read.
+def see(api: Api, run: str | Plan, now: float, *, quick: bool = False) -> Seen:
+    """With its plan instead of its name, that need not be read. `quick`: without events, which the server finds by
+    going through all of the namespace.
 
     Raises NotFound for a run that is not there, BackendError where the cluster does not answer or refuses.
     """
@@ -69,7 +70,7 @@ def see(api: Api, run: str | Plan, now: float) -> Seen:
         published = _published(status_map) if status_map else None
         if published and published.state.terminal:
             return Seen(published, published, status_map, look)
-    if not look.ended and not look.working:
+    if not look.ended and not look.working and not quick:
         look = observe.look(job, pods, events(api, [job, observe.newest(pods)]))
     if published:
         return Seen(_with_runner(published, look), published, status_map, look)
@@ -93,7 +94,7 @@ def see_all(api: Api, now: float) -> list[RunStatus]:
 def _looked_at(api: Api, run: str, now: float) -> RunStatus | None:
     """None for a run that is removed just now, or cannot be read: the list shows it all the same."""
     try:
-        return see(api, run, now).status
+        return see(api, run, now, quick=True).status
     except LauncherError:
         return None
 

@@ -106,11 +106,17 @@ def read_plan(folder: Path) -> Plan:
     try:
         return plans.from_json(_read_json(path))
     except FileNotFoundError:
-        raise NotFound(
-            f"no run '{folder.name}' in {folder.parent.parent}; `launcher list` shows what is there"
-        ) from None
+        raise no_run(folder.name, folder.parent.parent) from None
     except (LauncherError, ValueError) as error:
         raise LauncherError(f"{path}: {error}") from None
+
+
+def no_run(run: str, storage: Path) -> NotFound:
+    """Verbs other than submit read no named spec, and so do not know its `storage:`."""
+    return NotFound(
+        f"no run '{run}' in {storage}; `launcher list` shows what is there, "
+        "and --storage DIR looks elsewhere (the storage: of the spec that was submitted)"
+    )
 
 
 def write_run(folder: Path, record: RunRecord) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from launcher import chain, names, profiles, progress, record
 from launcher.backends import LogLine, LogQuery, Submission, local_logs, supervisor
-from launcher.errors import BackendError, LauncherError, NotFound, UsageError
+from launcher.errors import BackendError, LauncherError, UsageError
 from launcher.plan import Plan
 from launcher.processes import rank
 from launcher.record import RunRecord, StageRecord
@@ -154,7 +154,7 @@ class LocalBackend:
     def _known(self, run: str) -> Path:
         folder = self._folder(run)
         if not names.is_run_name(run) or not (folder / layout.PLAN).exists():
-            raise NotFound(f"no run '{run}' in {self._storage}; `launcher list` shows what is there")
+            raise record.no_run(run, self._storage)
         return folder
 
     def _record(self, folder: Path) -> RunRecord:

@@ -83,7 +83,7 @@ def test_of_many_submits_at_once_one_is_first(tmp_path: Path) -> None:
 
 
 def test_no_such_run(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match=r"no run 'demo' in .*launcher list"):
+    with pytest.raises(NotFound, match=r"no run 'demo' in .*launcher list.*--storage DIR"):
         record.read_plan(tmp_path / "runs" / "demo")
 
 

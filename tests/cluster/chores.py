@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 from tests.cluster.access import CLAIM, USER, Kubectl, Namespace
@@ -54,12 +56,26 @@ def chore(name: str, image: str, script: str) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
 
 
-def carry_out(kubectl: Kubectl, namespace: Namespace, name: str, image: str, script: str, within_s: int = 180) -> str:
+def await_job(kubectl: Kubectl, namespace: Namespace, name: str, within_s: float = 600) -> str:
+    """`Complete` or `Failed`, whichever the Job becomes. AssertionError: neither in time."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        shown = kubectl.run("-n", str(namespace), "get", "job", name, "-o", "json")  # the API server may be restarting
+        conditions = json.loads(shown.stdout)["status"].get("conditions", ()) if shown.returncode == 0 else ()
+        for condition in conditions:
+            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+                return str(condition["type"])
+        time.sleep(1)
+    pods = kubectl.run("-n", str(namespace), "get", "pods", "-o", "wide").stdout
+    raise AssertionError(f"job/{name} has not ended within {within_s:g} s\n{pods}")
+
+
+def carry_out(kubectl: Kubectl, namespace: Namespace, name: str, image: str, script: str, within_s: float = 600) -> str:
     """Runs the chore to its end and returns what it printed. AssertionError: it failed."""
     place = ("-n", str(namespace))
     kubectl.run(*place, "delete", "job", name, "--ignore-not-found")
     kubectl.apply({**chore(name, image, script), "metadata": {"name": name, "namespace": str(namespace)}})
-    done = kubectl.run(*place, "wait", "--for=condition=complete", f"job/{name}", f"--timeout={within_s}s")
+    state = await_job(kubectl, namespace, name, within_s)
     printed = kubectl.run(*place, "logs", f"job/{name}", "--tail=-1").stdout
-    assert done.returncode == 0, f"chore {name}: {done.stderr}{printed[-2000:]}"
+    assert state == "Complete", f"chore {name}: {printed[-2000:]}"
     return printed

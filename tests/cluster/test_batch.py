@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.access import Kubectl, Namespace
-from tests.cluster.chores import FACES, STORAGE, TRAIN, carry_out
+from tests.cluster.chores import FACES, STORAGE, TRAIN, await_job, carry_out
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 FOLDER = f"{STORAGE}/faces"
 TRAINED = [f"trained/checkpoints/0-{epoch}_3.ckpt" for epoch in range(1, 6)]
@@ -51,7 +51,8 @@ class Batch:
     def summary(self, manifests: str) -> dict[str, Any]:
         """Applies, waits, and reads summary.json beside what the summary's pod printed."""
         self("apply", "-f", "-", input=manifests)
-        self("wait", "--for=condition=complete", f"job/{self.name}-summary", "--timeout=170s")
+        assert await_job(self.kubectl, self.namespace, f"{self.name}-summary") == "Complete"
+        self("wait", "--for=condition=complete", f"job/{self.name}-summary", "--timeout=1s")
         return {"printed": self("logs", f"job/{self.name}-summary")}
 
     def pods(self) -> dict[int, dict[str, Any]]:
@@ -62,7 +63,7 @@ class Batch:
 
 
 def test_six_checkpoints_one_of_them_broken(kubectl: Kubectl, namespace: Namespace, image: str) -> None:
-    carry_out(kubectl, namespace, "prepare", image, PREPARE, within_s=170)
+    carry_out(kubectl, namespace, "prepare", image, PREPARE)
     batch = Batch(kubectl, namespace, "june")
     manifests = batch.render(image, *TRAINED[:2], BROKEN, *TRAINED[2:], "--set=kubernetes.memory=1Gi")
     printed = batch.summary(manifests)["printed"]

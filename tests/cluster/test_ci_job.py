@@ -13,9 +13,9 @@ from launcher.backends.kubernetes.doctor import rights
 from launcher.plan import make_plan
 from launcher.spec import KubernetesSpec, RunSpec
 from tests.cluster.access import Kubectl, Namespace
-from tests.cluster.chores import STORAGE, carry_out
+from tests.cluster.chores import STORAGE, await_job, carry_out
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ci-job.yaml"
 FACES = (
@@ -46,9 +46,9 @@ def test_a_job_submits_a_run_and_ends_as_it_does(kubectl: Kubectl, namespace: Na
     run = {"train": {"max_epoch": 1, "per_batch_size": 8}, "kubernetes": SMALL}
     apply(kubectl, namespace, documents(namespace, image, run))
     place = ("-n", str(namespace))
-    done = kubectl.run(*place, "wait", "--for=condition=complete", "job/sphereface-ci", "--timeout=170s")
+    state = await_job(kubectl, namespace, "sphereface-ci")
     log = kubectl(*place, "logs", "job/sphereface-ci")
-    assert done.returncode == 0, f"{done.stderr}\n{log}\n{kubectl(*place, 'get', 'jobs,pods')}"
+    assert state == "Complete", f"{log}\n{kubectl(*place, 'get', 'jobs,pods')}"
     assert "LFWACC=0." in log
     assert "Succeeded" in log
     jobs = {
@@ -64,7 +64,7 @@ def test_a_run_that_fails_fails_the_job_and_is_not_tried_again(
     run = {"stages": ["export"], "export": {"ckpt_files": "none.ckpt"}, "kubernetes": SMALL}
     apply(kubectl, namespace, documents(namespace, image, run))
     place = ("-n", str(namespace))
-    kubectl(*place, "wait", "--for=condition=failed", "job/sphereface-ci", "--timeout=170s")
+    assert await_job(kubectl, namespace, "sphereface-ci") == "Failed"
     log = kubectl(*place, "logs", "job/sphereface-ci")
     assert "none.ckpt" in log
     (pod,) = kubectl.json(*place, "get", "pods", "-l", "job-name=sphereface-ci")["items"]

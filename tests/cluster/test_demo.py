@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from tests.cluster.access import Kubectl, Namespace
-from tests.cluster.chores import STORAGE, carry_out
+from tests.cluster.chores import STORAGE, await_job, carry_out
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FEWER = ["--identities", "8", "--images", "6", "--test-identities", "20", "--test-images", "3"]
@@ -32,7 +32,7 @@ class Demo:
     def launcher(self, *words: str) -> str:
         environment = {**os.environ, "KUBECONFIG": str(self.kubectl.kubeconfig)}
         argv = [sys.executable, "-m", "launcher", *words, "-n", str(self.namespace)]
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=900, check=False)
         assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout
 
@@ -45,7 +45,7 @@ class Demo:
         container = job["spec"]["template"]["spec"]["containers"][0]
         container |= {"image": self.image, "args": [*container["args"], *FEWER]}
         self.kubectl("apply", "-n", str(self.namespace), "-f", "-", input=yaml.safe_dump(job))
-        self.kubectl("-n", str(self.namespace), "wait", "--for=condition=complete", "job/demo-faces", "--timeout=170s")
+        assert await_job(self.kubectl, self.namespace, "demo-faces") == "Complete"
 
 
 def test_the_demo(kubectl: Kubectl, namespace: Namespace, image: str) -> None:

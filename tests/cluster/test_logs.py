@@ -256,7 +256,7 @@ def test_the_command_waits_shows_all_and_ends_with_the_runs_exit_code(
     kubectl: Kubectl, namespace: Namespace, image: str, tmp_path: Path
 ) -> None:
     """A real run, driven by its runner; its one attempt ends at once, because its lists are not there."""
-    small = KubernetesSpec(namespace=str(namespace), image=image, cpu="50m", memory="512Mi", shm="16Mi")
+    small = KubernetesSpec(namespace=str(namespace), image=image, cpu="50m", memory="1Gi", shm="16Mi")
     train = {"train_data_dir": f"{names.CLUSTER_STORAGE}/no.txt", "train_img_dir": names.CLUSTER_STORAGE}
     spec = RunSpec("demo", storage=names.CLUSTER_STORAGE, stages=("train",), train=train, kubernetes=small)
     backend = KubernetesBackend(HttpApi(who(kubectl), str(namespace)))

@@ -50,7 +50,8 @@ class FakeKubelet(FakeApi):
         return name
 
     def phase(self, pod: str, phase: str) -> None:
-        state = {"Pending": {"waiting": {}}, "Running": {"running": {}}}.get(phase, {"terminated": {"startedAt": "x"}})
+        states = {"Pending": "waiting", "Running": "running"}
+        state = {states.get(phase, "terminated"): {"startedAt": "2026-11-24T12:00:00Z"}}
         status = {"phase": phase, "containerStatuses": [{"name": names.CONTAINER, "state": state}]}
         self.put("pods", {**self.objects[("pods", pod)], "status": status})
 

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
         empty = False
         print(line.text if bare else f"{views.log_prefix(line)}{line.text}", flush=query.follow)
     if query.follow:
-        (status,) = backend.observe(arguments.run)
+        status = follow.look(backend, arguments.run, session)
     if empty:
         print(f"No log lines found for run/{arguments.run} ({status.state}).", file=sys.stderr)
     if query.follow:

@@ -7,5 +7,6 @@
     Job <run>-<stage>-<n>     one attempt of a stage, made by the runner, owned by the plan ConfigMap
 
 The rooms: `api` (one seam to the API server), `credentials` (kubeconfig, token), `backend` (the five methods),
-`observe` (Jobs, pods and events -> what is told, pure), `executor` and `driver` (inside the cluster), `pod_logs`.
+`observe` (Jobs, pods and events -> what is told, pure), `executor` and `driver` (inside the cluster), `pod_logs`
+and `follow_logs` (what is printed, from `attempt_log`: windows of a pod's log, `log_window`, and the copies, `kept_logs`).
 """

@@ -8,5 +8,5 @@
 
 The rooms: `api` (one seam to the API server), `credentials` (kubeconfig, token), `backend` (the five methods),
 `observe` (Jobs, pods and events -> what is told, pure), `executor` and `driver` (inside the cluster), `pod_logs`
-and `follow_logs` (what is printed, from `attempt_log`: windows of a pod's log, `log_window`, and the copies, `kept_logs`).
+and `follow_logs` (what was printed; `attempt_log` puts it together from `log_window`s and copies, `kept_logs`).
 """

@@ -45,7 +45,7 @@ FREED_S = 60.0
 
 @dataclass(frozen=True)
 class Blow:
-    """Kills `victim`, `delay_s` after `stage` has come to `step` (0: after it was started)."""
+    """Kills `victim`, `delay_s` after `stage` has come to `step` (0: after the victim was started)."""
 
     victim: str
     stage: str
@@ -58,8 +58,10 @@ class Blow:
             return True
         if now is None or now[0] != self.stage:
             return False
+        if self.step == 0:
+            return game.pid_of(self.victim) is not None
         beat = progress.read_heartbeat(layout.status_folder(game.folder / self.stage, now[1].attempt), 0)
-        return self.step == 0 or (beat is not None and beat.step >= self.step)
+        return beat is not None and beat.step >= self.step
 
 
 @dataclass
@@ -74,11 +76,12 @@ class TrainingRound(Round):
         running = self.under_way()
         if not self.strike(blow.victim, signal.SIGKILL) and not self.strike("rank_0", signal.SIGKILL):
             self.strike("supervisor", signal.SIGKILL)
-        self.check_readable()
         if " supervisor" in self.struck[-1]:
+            self.check_readable()
             self.come_back()
         elif running:
             self.check_freed(*running)
+            self.check_readable()
 
     def come_back(self) -> None:
         """Submits again: at once, or only when all that the dead supervisor had started has ended by itself."""

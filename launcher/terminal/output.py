@@ -6,10 +6,10 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from launcher.status import RunStatus, StageStatus
+from launcher import status
+from launcher.status import RunStatus
 
 SCHEMA = 1
 
@@ -62,29 +62,9 @@ def manifests(objects: Sequence[Mapping[str, Any]], form: str) -> str:
     )
 
 
-def run_data(status: RunStatus) -> dict[str, Any]:
-    """A run as `-o json` shows it; times as RFC 3339 in UTC."""
-    return {
-        **vars(status),
-        "created": rfc3339(status.created),
-        "ended": rfc3339(status.ended),
-        "stages": [_stage_data(stage) for stage in status.stages],
-    }
-
-
-def rfc3339(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _stage_data(stage: StageStatus) -> dict[str, Any]:
-    return {
-        **vars(stage),
-        "started": rfc3339(stage.started),
-        "ended": rfc3339(stage.ended),
-        "progress": vars(stage.progress) if stage.progress else None,
-    }
+def run_data(run: RunStatus) -> dict[str, Any]:
+    """A run as `-o json` shows it."""
+    return status.to_json(run)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from launcher.backends import LogLine
 from launcher.states import REASONS, State
-from launcher.status import Progress, RunStatus, StageStatus
+from launcher.status import Progress, RunStatus, StageStatus, rfc3339
 from launcher.terminal import durations, output
 from runfolder import layout
 
@@ -49,11 +49,11 @@ def details(run: RunStatus, now: float, *, wide: bool = False) -> str:
         ("State", run.state),
         ("Devices", _devices(run)),
         ("Backend", run.backend),
-        ("Created", f"{output.rfc3339(run.created)} ({durations.human(now - run.created)} ago)"),
+        ("Created", f"{rfc3339(run.created)} ({durations.human(now - run.created)} ago)"),
     ]
     if run.ended is not None:
         took = durations.human(run.ended - run.created)
-        facts.append(("Ended", f"{output.rfc3339(run.ended)} (took {took})"))
+        facts.append(("Ended", f"{rfc3339(run.ended)} (took {took})"))
     facts.append(("Folder", run.folder))
     lines = [f"{name + ':':<10} {value}" for name, value in facts]
     lines += [f"{'Why:' if not index else '':<10} {line}" for index, line in enumerate(why(run))]

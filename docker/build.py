@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,23 +33,17 @@ from runfolder import atomic
 from tests.cluster.layout import REGISTRY, folders
 
 ROOT = Path(__file__).parents[1]
-CONTEXT = (
-    "docker",
-    "k8s_templates",
-    "launcher",
-    "runfolder",
-    "sphereface",
-    "requirements",
-    "pyproject.toml",
-    "README.md",
-)
-"""What .dockerignore lets through, and little else: builders read all of it each time."""
+PACKAGES = ("k8s_templates", "launcher", "runfolder", "sphereface")
+CONTEXT = (*PACKAGES, "docker", "requirements", "pyproject.toml", "README.md")
+"""What .dockerignore lets through: buildah reads the whole of a folder, ignored or not, at every build."""
 PROGRAMS = ("buildah", "debootstrap")
 SUITE = "bookworm"
 SUITES = (SUITE, f"{SUITE}-updates", f"{SUITE}-security")
 BASE = "FROM scratch\nCOPY . /\n"
 EMPTIED = ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale")
 NAME = "sphereface"
+COMPRESSION = ("--compression-format=zstd", "--compression-level=3")
+"""A seventh smaller than gzip for the same work, and a fifth less to unpack; every containerd since 1.5 reads it."""
 PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -127,6 +122,7 @@ def build_and_push(state: Path, cache: Path) -> str:
     """Returns the image's reference by digest, written to the cluster's images.json as well."""
     os.environ["BUILDAH_ISOLATION"] = "chroot"  # no runtime and no network of its own: works inside containers too
     install_programs()
+    sweep(cache)
     with step("base"):
         if not has_image(base_tag()):
             make_base(cache)
@@ -135,7 +131,7 @@ def build_and_push(state: Path, cache: Path) -> str:
         build(tag, Path(name))
     with step("push"):
         require_registry()
-        reference = push(tag, Path(cache))
+        reference = push(tag)
     remember(state / "images.json", "cpu", reference)
     return reference
 
@@ -146,6 +142,13 @@ def install_programs() -> None:
         with step(f"apt-get install {' '.join(missing)}"):
             run("apt-get", "update")
             run("apt-get", "install", "--yes", "--no-install-recommends", *missing)
+
+
+def sweep(cache: Path) -> None:
+    """Removes what a killed build left; debootstrap mounts /proc while it runs."""
+    for left in [*cache.glob("base-*"), *cache.glob("context-*")]:
+        subprocess.run(["umount", "--lazy", str(left / "proc")], capture_output=True)
+        shutil.rmtree(left)
 
 
 def make_base(cache: Path) -> None:
@@ -178,8 +181,6 @@ def build(tag: str, folder: Path) -> None:
 
 
 def version() -> str:
-    import tomllib
-
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
@@ -200,11 +201,11 @@ def require_registry() -> None:
         raise BuildError(f"no registry answers at {REGISTRY} ({error}): `make cluster` starts it") from None
 
 
-def push(tag: str, cache: Path) -> str:
-    digest_file = cache / "digest"
+def push(tag: str) -> str:
     target = f"docker://{REGISTRY}/{NAME}:{tag.rpartition(':')[2]}"
-    run("buildah", "push", "--quiet", "--tls-verify=false", "--digestfile", str(digest_file), tag, target)
-    return f"{REGISTRY}/{NAME}@{digest_file.read_text().strip()}"
+    with tempfile.NamedTemporaryFile("r") as digest:
+        run("buildah", "push", "--tls-verify=false", *COMPRESSION, "--digestfile", digest.name, tag, target)
+        return f"{REGISTRY}/{NAME}@{digest.read().strip()}"
 
 
 def remember(path: Path, target: str, reference: str) -> None:

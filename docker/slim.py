@@ -22,6 +22,7 @@ PLUGINS = {
 """What in `mindspore/lib/plugin` belongs to one kind of device alone."""
 UNUSED = (
     "mindspore/include",  # headers for operators of one's own, which need a compiler
+    "mindspore/lib/plugin/cpu",  # compiler of fused operators for processors: 118 MB, off unless asked for
     "cv2/data",  # Haar cascades
     "kubernetes/aio",  # the second, asynchronous copy of the client
 )

@@ -77,7 +77,7 @@ REASONS: Mapping[str, Reason] = {
         Reason("NoMatchingNode", "No node has the labels of the selector; mend kubernetes.node_selector.", retry=True),
         Reason(
             "Tainted",
-            "The nodes that could take it are tainted, or not ready; add to kubernetes.tolerations, or wait.",
+            "The nodes that could take it are tainted or not ready; add to kubernetes.tolerations, choose others, or wait.",
             retry=True,
         ),
         Reason("ImageNotFound", "The registry has no such image; mend kubernetes.image.", retry=True),
@@ -165,9 +165,10 @@ SCHEDULER_MESSAGES: tuple[tuple[str, str], ...] = (
     ("unbound immediate|is being deleted|non-existent p|didn't find available persistent volumes", "ClaimNotBound"),
     (r"insufficient [\w.-]+/", "InsufficientDevices"),  # vendor.com/device, unlike cpu and memory
     ("insufficient |too many pods", "Unschedulable"),
-    ("node affinity/selector", "NoMatchingNode"),
+    # Nodes without the labels are out for good; a tainted one is judged by its taint before its labels are looked at.
     (r"untolerated taint \{node\.kubernetes\.io/", "Unschedulable"),  # the node is not ready or under pressure
     ("untolerated taint|taints that the pod didn't tolerate", "Tainted"),
+    ("node affinity/selector", "NoMatchingNode"),
 )
 
 CREATION_MESSAGES: tuple[tuple[str, str], ...] = (

@@ -166,6 +166,12 @@ def test_an_older_kubelet_says_only_in_an_event_why_it_cannot_pull() -> None:
         ),
         ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", "Tainted", "of 1 node(s): 1 with a taint"),
         (
+            "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated "
+            "taint(s). preemption: x",
+            "Tainted",
+            "of 2 node(s): 1 without the labels of the selector, 1 with a taint",
+        ),
+        (
             "0/1 nodes are available: 1 node(s) had untolerated taint {npu: reserved}.",
             "Tainted",
             "of 1 node(s): 1 with the taint npu: reserved",

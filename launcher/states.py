@@ -77,7 +77,7 @@ REASONS: Mapping[str, Reason] = {
         Reason("NoMatchingNode", "No node has the labels of the selector; mend kubernetes.node_selector.", retry=True),
         Reason(
             "Tainted",
-            "The nodes that could take it are tainted or not ready; add to kubernetes.tolerations, choose others, or wait.",
+            "The nodes that could take it are tainted or not ready; add to kubernetes.tolerations, or wait.",
             retry=True,
         ),
         Reason("ImageNotFound", "The registry has no such image; mend kubernetes.image.", retry=True),

@@ -82,17 +82,9 @@ def test_export_must_leave_a_file_for_each_format() -> None:
     assert plan.stage("export").artifacts == ("face.mindir", "face.onnx")
 
 
-@pytest.mark.parametrize(
-    ("formats", "message"),
-    [
-        ("ONX", r"export.file_format must be among MINDIR, ONNX, AIR, not 'ONX' \(did you mean 'ONNX'\?\)"),
-        (" , ", "export.file_format is empty"),
-        ("AIR", "AIR can only be written on Ascend, not on cpu"),
-    ],
-)
-def test_a_format_that_cannot_be_written_is_refused(formats: str, message: str) -> None:
-    with pytest.raises(SpecError, match=message):
-        make_plan(spec(export={"file_format": formats}))
+def test_a_format_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(SpecError, match="AIR can only be written on Ascend, not on cpu"):
+        make_plan(spec(export={"file_format": "AIR"}))
 
 
 def test_air_is_written_on_ascend() -> None:

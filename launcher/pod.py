@@ -196,7 +196,8 @@ def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending |
 
 def _seen(member: Member, processes: StageProcesses, everything: Mapping[int, Process]) -> Seen:
     state, cpu_s = member.process.state, processes.cpu_s(member, everything)
-    seen = Seen(member.name, stopped=state == "T", cpu_s=cpu_s, reads=state == "D")
+    waited_s = processes.waited_s(member, everything)
+    seen = Seen(member.name, stopped=state == "T", cpu_s=cpu_s, waited_s=waited_s, reads=state == "D")
     number = processes.ranks.index(member.name) if member.name in processes.ranks else None
     beat = None if number is None else progress.read_heartbeat(processes.status, number)
     return replace(seen, phase=beat.phase, epoch=beat.epoch, step=beat.step) if beat else seen

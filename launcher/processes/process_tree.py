@@ -51,6 +51,18 @@ def read(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), fields[0], ticks / _TICKS, int(fields[19]), int(fields[49]))
 
 
+def waited_s(pid: int) -> float:
+    """Seconds that the living threads of the process were ready to run and had no processor; 0 where Linux does not
+    say (it was built without schedstats)."""
+    waited = 0
+    for thread in (PROC / str(pid) / "task").glob("*"):
+        try:
+            waited += int((thread / "schedstat").read_text().split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    return waited / 1e9
+
+
 def snapshot() -> dict[int, Process]:
     """All processes by id."""
     found = (read(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdecimal())

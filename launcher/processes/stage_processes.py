@@ -116,6 +116,11 @@ class StageProcesses:
         below = process_tree.descendants(member.process.pid, processes)
         return member.process.cpu_s + sum(process.cpu_s for process in below)
 
+    def waited_s(self, member: Member, processes: Mapping[int, Process]) -> float:
+        """Seconds in which the same processes were ready and had no processor."""
+        below = process_tree.descendants(member.process.pid, processes)
+        return sum(process_tree.waited_s(process.pid) for process in (member.process, *below))
+
     def stop(self, grace_s: float) -> list[Process]:
         """Ends every process of the stage: SIGTERM to the ranks, after `grace_s` SIGKILL to all that is left.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from launcher.processes.hang import Hang, HangWatch, Seen
 from launcher.spec import StagePolicy
@@ -54,6 +55,24 @@ def test_threads_that_keep_connections_alive_are_not_work() -> None:
 
     assert when == 40
     assert hang.name == "rank_0"
+
+
+def test_a_rank_that_gets_no_processor_is_at_work() -> None:
+    """Seldom more than a twentieth, and always ready for more."""
+    starved = Seen("rank_0", stopped=False, cpu_s=0.0)
+    when, _ = first_hang(
+        HangWatch(POLICY), 600, lambda t: replace(starved, cpu_s=0.04 * t, waited_s=0.9 * t if t < 300 else 0.8 * t)
+    )
+
+    assert when == 600
+
+
+def test_a_rank_at_rest_on_a_busy_machine_is_silent() -> None:
+    """Its threads wake up now and then, and wait for a processor to see that there is nothing to do."""
+    resting = Seen("rank_0", stopped=False, cpu_s=0.0)
+    when, hang = first_hang(HangWatch(POLICY), 600, lambda t: replace(resting, cpu_s=0.01 * t, waited_s=0.2 * t))
+
+    assert (when, hang.name) == (40, "rank_0")
 
 
 def test_a_rank_that_waits_for_its_storage_is_at_work() -> None:

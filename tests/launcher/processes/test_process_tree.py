@@ -127,3 +127,16 @@ def test_a_process_tied_to_its_parent_dies_with_it(tmp_path: Path, started: list
     parent.kill()
 
     wait_until(lambda: (process := process_tree.read(pid)) is None or not process.alive)
+
+
+def test_threads_that_want_a_processor_and_have_none_are_seen(started: list[subprocess.Popen[str]]) -> None:
+    """Two that are tied to one processor share it."""
+    place = min(os.sched_getaffinity(0))
+    busy = f"import os; os.sched_setaffinity(0, [{place}]); exec('while True: pass')"
+    both = [python(busy, started), python(busy, started)]
+
+    wait_until(lambda: all(process_tree.waited_s(each.pid) > 0.2 for each in both))
+
+    idle = python(SLEEP, started)
+    wait_until(lambda: (now := process_tree.read(idle.pid)) is not None and now.state == "S")
+    assert process_tree.waited_s(idle.pid) < process_tree.waited_s(both[0].pid)

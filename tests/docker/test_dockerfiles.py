@@ -50,6 +50,13 @@ def test_the_last_user_is_a_number_and_not_root(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_no_program_keeps_a_setuid_bit(target: str) -> None:
+    """The base's own are in every stage: they have to go in the first."""
+    first = next(arguments for name, arguments in instructions(target) if name == "RUN")
+    assert "find / -xdev -type f -perm /6000 -exec chmod a-s {} +" in first
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_packages_come_from_locks_by_hash(target: str) -> None:
     runs = [arguments for name, arguments in instructions(target) if name == "RUN"]
     installs = [part for run in runs for part in run.split("&&") if re.search(r"\bpip\b.* install\b", part)]

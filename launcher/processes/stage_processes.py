@@ -99,6 +99,8 @@ class StageProcesses:
                 self.members[name] = self._seen(member, now)
         if self._several and any(self._is_untold(name) for name in self.ranks):
             self._ask_msrun()
+        if sum(self._fell(name, now) for name in self.ranks) > 1:
+            self._put_first(now)
         return list(self.members.values())
 
     def lingers(self, now: float, limit_s: float) -> bool:
@@ -175,6 +177,18 @@ class StageProcesses:
         for name in self.ranks:
             if self._is_untold(name) and self.members[name].process.pid in told:
                 self.members[name] = replace(self.members[name], exit_code=told[self.members[name].process.pid])
+
+    def _fell(self, name: str, now: float) -> bool:
+        member = self.members.get(name)
+        return member is not None and member.failed and member.ended == now
+
+    def _put_first(self, now: float) -> None:
+        """Of ranks that were seen dead at once, msrun names the first; it killed the others for it."""
+        log = rank_logs.LineTail(self.log(rank.MSRUN), self.offsets[rank.MSRUN])
+        told = next(iter(msrun.worker_exits("\n".join(log.read(final=True)))), None)
+        for name in self.ranks:
+            if self._fell(name, now) and self.members[name].process.pid == told:
+                self.members[name] = replace(self.members[name], ended=now - _POLL_S)
 
     def _alive(self, wanted: Iterable[str]) -> list[Process]:
         found = [self.members[name] for name in wanted if name in self.members]

@@ -218,6 +218,23 @@ def test_the_rank_that_failed_first_is_named(
     assert any(f"now comes: {trouble}" in line for line in ended.last_lines)
 
 
+def test_of_ranks_that_are_seen_dead_at_once_the_first_is_named(folder: Path, several: None) -> None:
+    """As on a busy machine, where msrun may have killed the others before the pod comes to look."""
+    pod = start(folder, "--steps", "1000", processes=2)
+    wait_until(begun(folder, "rank_1"))
+    first, other = pid_of(folder, "rank_1"), pid_of(folder, "rank_0")
+    pod.send_signal(signal.SIGSTOP)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: (seen := process_tree.read(other)) is None or not seen.alive)
+    pod.send_signal(signal.SIGCONT)
+
+    finish(pod)
+
+    ended = record.read_attempt(folder / "train", 1)
+    assert ended is not None
+    assert (ended.reason, ended.rank) == ("Killed", 1)
+
+
 def test_a_silent_rank_among_several_is_named(folder: Path, several: None) -> None:
     ended = run(
         folder, "--steps", "1000", "--trouble", "2:3:silent", processes=3, policy=replace(FAST, heartbeat_s=3.0)

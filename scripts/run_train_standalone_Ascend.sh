@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Trains on one Ascend device: bash scripts/run_train_standalone_Ascend.sh DEVICE_ID [PRE_TRAINED]
+set -euo pipefail
+# shellcheck source=scripts/zoo.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/zoo.sh"
+train_standalone Ascend "$@"

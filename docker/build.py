@@ -43,7 +43,7 @@ BASE = "FROM scratch\nCOPY . /\n"
 EMPTIED = ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale")
 NAME = "sphereface"
 COMPRESSION = ("--compression-format=zstd", "--compression-level=3")
-"""A seventh smaller than gzip for the same work, and a fifth less to unpack; every containerd since 1.5 reads it."""
+"""A seventh smaller than gzip for the same work, and less to unpack; containerd 1.6 reads it."""
 PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
 CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 

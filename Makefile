@@ -54,7 +54,7 @@ chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones
 	LAUNCHER_CHAOS_ROUNDS=20 LAUNCHER_CHAOS_REAL_ROUNDS=20 $(BIN)/python -m pytest -v \
 		tests/launcher/backends/test_chaos.py tests/launcher/backends/test_chaos_training.py --timeout 900
 
-chaos-cluster: .venv/.dev  ## kill parts of the test cluster and of 20 runs on it in seeded random order (about 40 minutes)
+chaos-cluster: .venv/.dev  ## kill parts of the test cluster and of 20 runs on it in seeded random order (about 25 minutes)
 	LAUNCHER_CHAOS_SEEDS=20 $(BIN)/python -m pytest -v -m cluster tests/cluster/test_chaos.py
 
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md, the batch example and the launcher's copy of the key schema

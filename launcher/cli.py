@@ -25,6 +25,7 @@ VERBS = {
     "delete": "stop runs and remove everything they created",
     "render": "print the plan of a run without creating anything",
     "evaluate": "print a batch evaluation of many checkpoints for kubectl",
+    "ranktable": "make, check and explain HCCL rank tables",
     "doctor": "say what stands in the way of a run",
     "completion": "print the completion code of a shell",
 }

@@ -35,6 +35,7 @@ ROOMS = {
     "launcher.render": {"plan", "spec", "names", "kubernetes_values", "templates", "errors"},
     "launcher.podsecurity": set(),
     "launcher.facts": set(),
+    "launcher.ascend": set(),
     "launcher.states": {"errors"},
     "launcher.status": {"states"},
     "launcher.chain": {"plan", "states", "facts"},

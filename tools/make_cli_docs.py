@@ -8,15 +8,19 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import launcher.cli
 import sphereface.cli
+from launcher.commands import ranktable
 from runfolder import atomic
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 COLUMNS = 100
+
+ACTIONS: Mapping[str, Iterable[str]] = {"ranktable": ranktable.ACTIONS}
+"""Of verbs that have verbs of their own."""
 
 HEAD = """# Commands
 
@@ -32,7 +36,11 @@ def text() -> str:
         ("sphereface", sphereface.cli.main, sphereface.cli.VERBS),
     ):
         parts.append(_section(f"## {name}", main, []))
-        parts += [_section(f"### {name} {verb}", main, [verb]) for verb in verbs]
+        for verb in verbs:
+            parts.append(_section(f"### {name} {verb}", main, [verb]))
+            parts += [
+                _section(f"#### {name} {verb} {action}", main, [verb, action]) for action in ACTIONS.get(verb, ())
+            ]
     return "\n".join(parts)
 
 

@@ -1,7 +1,7 @@
 """What must hold of a rank table, each rule with what happens otherwise and what to do: one entry, one finding's words.
 
-`source` names the place where it is documented (`launcher.ascend`); "notes" where we have it from there and found its line
-no more, "house" where it is our own judgement.
+`source` names the place where it is documented (`launcher.ascend`); "notes" where we have it from there and could not
+find its line again, "house" where it is our own judgement.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from tests.cluster.control import Control
 from tests.cluster.layout import Layout
 from tests.cluster.runs import Lab, laboratory, until, with_policy
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.blows]
 
 SEEDS = int(os.environ.get("LAUNCHER_CHAOS_SEEDS", "3"))
 AT_ONCE = 4

@@ -14,7 +14,7 @@ from tests.cluster.boot import up
 from tests.cluster.control import Control
 from tests.cluster.layout import FAKE_ACCELERATORS, FAKE_NOTE, NODES, PAUSE_IMAGE, Layout
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.blows]
 
 RESTRICTED = {
     "allowPrivilegeEscalation": False,

@@ -16,7 +16,7 @@ from tests.cluster.control import Control
 from tests.cluster.layout import Layout
 from tests.cluster.runs import LONG, Lab, laboratory, until
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.blows]
 
 RUN = "going"
 

@@ -222,6 +222,7 @@ def test_every_line_once_over_rotations_cuts_and_attempts(run: Run, wire: Wire) 
     assert run.left_readers() == []
 
 
+@pytest.mark.blows
 def test_every_line_once_though_the_api_server_is_killed(run: Run, cluster: Control) -> None:
     follower = Follower(direct(run), run)
     follower.start()

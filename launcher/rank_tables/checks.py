@@ -36,6 +36,14 @@ def addresses(table: RankTable, faulty: frozenset[str]) -> Iterator[Finding]:
     for device, first in repeated(having, lambda device: _address(device.device_ip)):
         said = f"{device.device_ip} is the address of {first.path} too"
         yield finding("device-ip-unique", f"{device.path}.device_ip", said)
+    hosts = {
+        _address(text): server for server in table.servers for text in (server.host_ip, server.server_id) if ip(text)
+    }
+    for device in having:
+        host = hosts.get(_address(device.device_ip))
+        if host is not None:
+            said = f"{device.device_ip} is the address of the host of {host.path}"
+            yield finding("device-ip-host", f"{device.path}.device_ip", said)
     yield from _one_family(having)
     lacking = [device for device in table.devices if not device.device_ip and f"{device.path}.device_ip" not in faulty]
     if len(lacking) == table.rank_size and len(table.servers) == 1:

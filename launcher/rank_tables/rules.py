@@ -95,6 +95,8 @@ _ALL = (
            "take it from /etc/hccn.conf (address_N=) or hccn_tool -i N -ip -g", "hcclug, hcomm"),
     _error("device-ip-unique", "each device_ip stands once in the table", "give each device's port its own address "
            "(hccn_tool -i N -ip -s address A netmask M), then make the table anew", "hcclug, hcomm"),
+    _warning("device-ip-host", "device_ip is not the address of a host", "the device's own port is not that of its "
+             "host's network card; ranks cannot reach it there", "take it from /etc/hccn.conf (address_N=)", "house"),
     _error("device-ip-family", "all device_ip are IPv4, or all are IPv6", "use one family for all devices", "notes",
            "HCCL opens sockets of one family; " + _HANGS),
     _error("device-ip-required", "with more than one server each device has a device_ip",

@@ -25,13 +25,14 @@ def decimal(text: str, high: int = MAX_UINT32) -> int | None:
 
 
 def ip(text: str) -> IP | None:
-    """The address, where a network card can have it: not of a scope (`%eth0`), unspecified, loopback or multicast."""
+    """The address, where a network card can have it; None for one with a scope (`%eth0`), loopback, multicast, …"""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
     odd = address.is_unspecified or address.is_loopback or address.is_multicast or "%" in text
-    return None if odd or address == ipaddress.IPv4Address(MAX_UINT32) else address
+    # Of IPv6 Python counts addresses as reserved that are in use.
+    return None if odd or (address.version == 4 and address.is_reserved) else address
 
 
 def same(address: IP) -> IP:

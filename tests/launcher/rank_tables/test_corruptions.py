@@ -250,6 +250,9 @@ CORRUPTIONS: list[tuple[str, str, Spoil]] = [
     ("device-ip", A, device("device_ip", "192.168.100.300")),
     ("device-ip", A, device("device_ip", "0.0.0.0")),  # noqa: S104
     ("device-ip", A, device("device_ip", "192.168.100.101/24")),
+    ("device-ip", A, device("device_ip", "127.0.0.1")),
+    ("device-ip", A, device("device_ip", "255.255.255.0")),
+    ("device-ip", A, device("device_ip", "fe80::1%eth0")),
     ("device-ip-unique", A, copied("device_ip", across=True)),
     ("device-ip-unique", B, copied("device_ip", across=False)),
     ("device-ip-family", A, device("device_ip", "fd00::1")),
@@ -341,6 +344,6 @@ def test_the_corruptions_name_nearly_every_rule() -> None:
     """The others have tests of their own (`test_validate.py`)."""
     left = set(RULES) - {rule for rule, _, _ in CORRUPTIONS}
     assert left == {
-        "file-name", "board-version", "host-ip-unique", "port-unique", "backup-ip", "rank-size", "uneven-count",
-        "uneven-module", "half-chip", "same-device",
+        "file-name", "board-version", "device-ip-host", "host-ip-unique", "port-unique", "backup-ip", "rank-size",
+        "uneven-count", "uneven-module", "half-chip", "same-device",
     }  # fmt: skip

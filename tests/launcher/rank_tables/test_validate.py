@@ -101,6 +101,12 @@ def test_hosts_and_ports_of_two_are_warnings() -> None:
     assert judge(table).errors == ()
 
 
+def test_a_device_with_the_address_of_its_host_is_a_warning() -> None:
+    table = example("two-servers")
+    table["server_list"][1]["device"][0]["device_ip"] = "10.0.0.2"
+    assert places(judge(table).findings) == {("device-ip-host", ".server_list[1].device[0].device_ip")}
+
+
 @pytest.mark.parametrize("address", ["192.168.1.1", "192.168.1.300"])
 def test_a_backup_address_is_of_another_device(address: str) -> None:
     table = example("a3-super-pod")

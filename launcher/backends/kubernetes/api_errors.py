@@ -12,6 +12,8 @@ from typing import Any
 from launcher.errors import ApiError, BackendError, Unreachable
 
 _MAX_TEXT = 600
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""TLS' words for a connection that ended in the middle, also of its handshake: nothing is wrong with its set-up."""
 
 
 def answered(status: int, body: bytes, *, server: str, origin: str, token: str = "", now: float = 0.0) -> ApiError:
@@ -38,7 +40,7 @@ def unreachable(error: BaseException, *, server: str, origin: str, proxy: str = 
     if isinstance(certificate, ssl.SSLCertVerificationError):
         return BackendError(_not_trusted(where, certificate))
     other = _find(error, ssl.SSLError)
-    if other is not None:
+    if other is not None and not isinstance(other, _CUT):
         return BackendError(
             f"the cluster at {where} cannot be spoken to over TLS: {_one_line(str(other))}; "
             "is the address right (https or http), and is the client certificate its own?"
@@ -111,6 +113,7 @@ def _why(error: BaseException) -> str:
         (ConnectionRefusedError, "connection refused"),
         (ConnectionResetError, "the connection was cut"),
         (BrokenPipeError, "the connection was cut"),
+        *((kind, "the connection was cut") for kind in _CUT),
     ):
         if _find(error, kind):
             return words

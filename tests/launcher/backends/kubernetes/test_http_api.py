@@ -3,12 +3,15 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from launcher.backends.kubernetes import api_errors
 from launcher.backends.kubernetes.api import METADATA_LIST, pages
 from launcher.backends.kubernetes.credentials import Credentials
 from launcher.backends.kubernetes.http_api import HttpApi
@@ -299,3 +302,26 @@ def test_a_silent_server_is_not_waited_for_without_end(server: FakeServer, monke
     server.answers = [answer]
     with pytest.raises(Unreachable, match="no answer in time"):
         HttpApi(Credentials(server.url, "lab", ORIGIN), patience_s=0).get("pods", "x")
+
+
+def test_a_connection_that_is_cut_in_its_handshake_is_asked_for_again() -> None:
+    """A cut connection says nothing of how it is set up; a server that speaks no TLS does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+
+        answering = threading.Thread(target=hang_up)
+        answering.start()
+        with socket.create_connection(server.getsockname()) as plain, pytest.raises(ssl.SSLEOFError) as cut:
+            ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+        answering.join()
+    told = api_errors.unreachable(cut.value, server="https://c", origin="test")
+    assert isinstance(told, Unreachable)
+    assert told.temporary
+    assert "the connection was cut" in str(told)
+    spoken = api_errors.unreachable(ssl.SSLError(1, "wrong version number"), server="https://c", origin="test")
+    assert not spoken.temporary
+    assert "cannot be spoken to over TLS" in str(spoken)

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev clean
+.PHONY: help demo demo-cluster test lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,12 @@ demo: $(BIN)/launcher  ## synthetic faces -> train -> evaluate -> export on this
 demo-cluster: $(BIN)/launcher  ## the same on a cluster: KUBECONFIG, NAMESPACE and IMAGE, or the test cluster of make cluster images
 	@$(BIN)/python -m tools.demo_cluster
 
-test: .venv/.dev  ## everything that runs without a cluster
+.s3-venv/.done: requirements/s3-server.lock
+	$(PYTHON) -m venv .s3-venv
+	.s3-venv/bin/pip install --quiet --no-deps --require-hashes -r requirements/s3-server.lock
+	touch $@
+
+test: .venv/.dev .s3-venv/.done  ## everything that runs without a cluster
 	$(BIN)/python -m pytest
 
 images: $(BIN)/launcher  ## build the cpu image and push it to the test cluster's registry (a changed line: seconds)
@@ -76,14 +81,15 @@ bench: .venv/.dev .bench-venv/.done  ## start-up and training step, side by side
 lock:  ## renew the locked requirements of .venv (needs a package index; some minutes)
 	$(PYTHON) -m venv build/lock-venv
 	build/lock-venv/bin/pip install --quiet pip-tools
-	for name in build runtime dev; do $(MAKE) --no-print-directory lock-$$name || exit; done
+	for name in build runtime dev s3-server; do $(MAKE) --no-print-directory lock-$$name || exit; done
 
 lock-build: INPUT := requirements/build.in
 lock-runtime: INPUT := pyproject.toml
 lock-dev: INPUT := pyproject.toml --extra dev
-lock-build lock-runtime lock-dev: lock-%:
+lock-s3-server: INPUT := requirements/s3-server.in
+lock-build lock-runtime lock-dev lock-s3-server: lock-%:
 	build/lock-venv/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-header --strip-extras --allow-unsafe --output-file requirements/$*.lock $(INPUT)
 
 clean:  ## remove what was installed and the demo
-	rm -rf .venv .bench-venv demo
+	rm -rf .venv .bench-venv .s3-venv demo

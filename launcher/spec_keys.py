@@ -31,6 +31,8 @@ LAUNCHER_SETS: Mapping[str, str] = {
     "rank": "is each process's own",
     "device_target": "follows from device",
     "device_id": "counts from 0; choose devices by ASCEND_RT_VISIBLE_DEVICES or CUDA_VISIBLE_DEVICES under env",
+    "enable_modelarts": "is off: a run reads and writes on its own storage",
+    **dict.fromkeys(("data_url", "train_url", "checkpoint_url", "cache_path"), "is unused: enable_modelarts is off"),
 }
 """Keys of sphereface that a spec cannot give, and why."""
 

@@ -131,11 +131,16 @@ def newest(folder_or_file: Path) -> Path:
 
 def listed(folder: Path, rank: int | None = None) -> list[Path]:
     """Checkpoints of one rank in a folder, oldest first; of the lowest rank that has any where `rank` is None."""
-    names = [match for match in map(NAME.fullmatch, _names(folder)) if match]
-    if rank is None and names:
-        rank = min(int(match[1]) for match in names)
-    mine = sorted((int(match[2]), int(match[3]), match[0]) for match in names if int(match[1]) == rank)
-    return [folder / name for _, _, name in mine]
+    return [folder / name for name in in_order(_names(folder), rank)]
+
+
+def in_order(names: Iterable[str], rank: int | None = None) -> list[str]:
+    """Those of the names that are checkpoints of one rank, as `listed` has them."""
+    matches = [match for match in map(NAME.fullmatch, names) if match]
+    if rank is None and matches:
+        rank = min(int(match[1]) for match in matches)
+    mine = sorted((int(match[2]), int(match[3]), match[0]) for match in matches if int(match[1]) == rank)
+    return [name for _, _, name in mine]
 
 
 def prune(folder: Path, rank: int, keep: int) -> None:

@@ -33,6 +33,10 @@ DEVICES = ("CPU", "GPU", "Ascend")
 
 EVERY = ("train", "evaluate", "export")
 JUDGED = ("evaluate", "export")
+_URL: dict[str, Any] = {
+    "pattern": r"((file|s3|obs)://.+|/.+)?",
+    "form": "a URL: file:///folder, s3://bucket/folder, obs://bucket/folder, or /bucket/folder in OBS",
+}
 
 
 def _key(
@@ -106,7 +110,15 @@ class Config:
         "sphereface", "name of the exported file, without suffix", stages=("export",),
         pattern=r"[^./][^/]*", form="a plain name without folder, as in 'sphereface'",
     )  # fmt: skip
+    # --- seed: ModelArts
+    enable_modelarts: bool = _key(False, "fetch data and send results by the URLs below", stages=EVERY)
+    data_url: str = _key("", "folder of the data and its archives (file://, s3://, obs://)", stages=EVERY, **_URL)
+    train_url: str = _key("", "folder that checkpoints and results are sent to", stages=EVERY, **_URL)
+    checkpoint_url: str = _key(
+        "", "checkpoint, or folder of them: for train_pretrained, ckpt_files", stages=EVERY, **_URL
+    )
     # --- ours: run
+    cache_path: str = _key("/cache", "with enable_modelarts: folder on this node's disk for all of that", stages=EVERY)
     output: str = _key(".", "folder that everything is written under", stages=EVERY)
     seed: int = _key(0, "seed of initial weights, order and augmentation", low=0, high=2**31 - 1)
     resume: bool = _key(True, "go on from the newest checkpoint in save_ckpt_path, if there is one")

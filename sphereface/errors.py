@@ -7,6 +7,7 @@
     │   ├── CheckpointError                  unreadable, truncated, or of another network
     │   └── UnsupportedError                 right in itself, but not on this device or in this format
     ├── StorageError                exit 1   the disk is full or not writable
+    ├── TransferError               exit 1   an object store cannot be reached, refuses, or lacks a file
     └── DivergedError               exit 1   NaN or Inf in training; a retry would meet it again
 
 `reason` is the machine word that reaches `launcher status`; `retry` says whether another attempt can help.
@@ -46,6 +47,10 @@ class UnsupportedError(InputError):
 class StorageError(SpherefaceError):
     reason = "StorageFull"
     retry = False
+
+
+class TransferError(SpherefaceError):
+    pass
 
 
 class DivergedError(SpherefaceError):

@@ -42,5 +42,6 @@ def arguments(verb: str, root: Path, argv: Sequence[str], environ: Mapping[str, 
     if verb == "train" and "save_ckpt_path" not in vars(given):
         with suppress(ConfigError):  # the verb tells of it
             settings = config.from_arguments(given)
-            words.append(f"--save_ckpt_path={Path(settings.output) / settings.save_ckpt_path}")
+            if not settings.enable_modelarts:  # which has its own output folder
+                words.append(f"--save_ckpt_path={Path(settings.output) / settings.save_ckpt_path}")
     return words

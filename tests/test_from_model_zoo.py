@@ -53,6 +53,12 @@ def test_each_published_key_has_its_row_and_exists(key: str) -> None:
     assert key in KEYS
 
 
+def test_the_keys_of_modelarts_are_told() -> None:
+    for key in ("enable_modelarts", "data_url", "train_url", "checkpoint_url", "cache_path"):
+        assert f"`{key}`" in PAGE
+        assert key in KEYS
+
+
 def test_there_are_commands_to_check() -> None:
     assert len(COMMANDS) > 8
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from sphereface import config, runtime, stage, status
+from runfolder import layout
+from sphereface import config, modelarts, runtime, stage, status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +18,9 @@ def run(arguments: argparse.Namespace) -> int:
     stage.end_on_sigterm()
     heartbeat = status.Heartbeat(status.folder(os.environ), rank=0)
     heartbeat.beat("start")
-    runtime.use_device(settings)
-    from sphereface.evaluate import evaluate
+    with modelarts.at_hand(settings, layout.EVALUATE) as local:
+        runtime.use_device(local)
+        from sphereface.evaluate import evaluate
 
-    print(evaluate(settings, heartbeat), flush=True)
+        print(evaluate(local, heartbeat), flush=True)
     return 0

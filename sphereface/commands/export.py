@@ -6,7 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from sphereface import config, lfw_file, runtime, stage, status
+from runfolder import layout
+from sphereface import config, lfw_file, modelarts, runtime, stage, status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
     heartbeat = status.Heartbeat(status.folder(os.environ), rank=0)
     heartbeat.beat("start")
     lfw = lfw_file.read(Path(arguments.lfw)) if arguments.lfw else None
-    runtime.use_device(settings)
-    from sphereface.export import export
+    with modelarts.at_hand(settings, layout.EXPORT) as local:
+        runtime.use_device(local)
+        from sphereface.export import export
 
-    for path in export(settings, heartbeat, lfw):
-        print(path, flush=True)
+        for path in export(local, heartbeat, lfw):
+            print(path, flush=True)
     return 0

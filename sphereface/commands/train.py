@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from sphereface import config, journal, runtime, status
+from runfolder import layout
+from sphereface import config, journal, modelarts, runtime, status
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,8 @@ def run(arguments: argparse.Namespace) -> int:
     rank = int(os.environ.get("RANK_ID") or settings.rank)
     heartbeat = status.Heartbeat(status.folder(os.environ), rank)
     heartbeat.beat("start")
-    ranks = runtime.start(settings)
-    from sphereface.train import train
+    with modelarts.at_hand(settings, layout.TRAIN) as local:
+        ranks = runtime.start(local)
+        from sphereface.train import train
 
-    return train(settings, ranks, heartbeat, stop)
+        return train(local, ranks, heartbeat, stop)

@@ -194,3 +194,12 @@ def test_every_script_is_called_here() -> None:
         pattern = re.sub("Ascend|GPU", "(Ascend|GPU|{target})", name)
         assert re.search(pattern, text), name
     assert len(SCRIPTS) == 6 or "run_infer_310.sh" in SCRIPTS
+
+
+def test_shell_is_clean() -> None:
+    ended = subprocess.run(
+        ["shellcheck", "-x", *(f"scripts/{name}" for name in (*SCRIPTS, "zoo.sh"))],
+        cwd=ROOT, env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout

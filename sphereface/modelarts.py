@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -51,11 +52,13 @@ def at_hand(config: Config, stage: str, environ: Mapping[str, str] = os.environ)
     if not config.enable_modelarts or environ.get("MS_ROLE") == "MS_SCHED":
         yield config
         return
+    rank = int(environ.get("RANK_ID") or config.rank)
+    if config.train_url and rank == 0:
+        _require_writable(open_store(config.train_url))
     local = fetch(config, stage)
     if not config.train_url:
         yield local
         return
-    rank = int(environ.get("RANK_ID") or config.rank)
     checkpoints, everything = _written(local, rank if stage == layout.TRAIN else None, master=rank == 0)
     uploads = Uploads(open_store(config.train_url), checkpoints)
     uploads.start()
@@ -125,6 +128,12 @@ def find(folder: Path, value: str, key: str, url: str) -> Path:
             if path.exists():
                 return path
     raise DataError(f"{key}: {url} holds nothing like {value}; name it as it lies there ('.' is the top)")
+
+
+def _require_writable(store: Store) -> None:
+    """Finds out now, not at the first checkpoint, that nothing can be sent. Raises TransferError."""
+    with tempfile.NamedTemporaryFile() as empty:
+        store.upload(Path(empty.name), ".writable")
 
 
 def _named(config: Config, stage: str) -> list[str]:

@@ -162,11 +162,19 @@ def test_what_a_stage_writes_is_sent_and_a_job_that_starts_again_goes_on_from_it
         (Path(local.output) / layout.METRICS).write_text("{}\n")
         kept = {"files": ["checkpoints/0-2_8.ckpt", layout.METRICS]}
         (Path(local.output) / layout.RESULT).write_text(json.dumps(kept))
-    sent = sorted(path.relative_to(tmp_path / "results").as_posix() for path in (tmp_path / "results").rglob("*.*"))
+    sent = sorted(path.relative_to(tmp_path / "results").as_posix() for path in (tmp_path / "results").rglob("[!.]*.*"))
     assert sent == ["checkpoints/0-1_8.ckpt", "checkpoints/0-2_8.ckpt", "metrics.jsonl", "result.json"]
     shutil.rmtree(tmp_path / "cache")  # another node
     with modelarts.at_hand(config, layout.TRAIN, {}) as local:
         assert [path.read_text() for path in checkpoint.listed(local.checkpoint_folder)] == ["second"]
+
+
+def test_a_place_that_takes_nothing_is_told_before_the_stage_begins(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = settings(tmp_path, train_url=f"file://{tmp_path}/file/results", data_url=f"file://{data}")
+    with pytest.raises(TransferError, match="file/results"):
+        modelarts.at_hand(config, layout.TRAIN, {}).__enter__()
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_stage_that_fails_sends_its_checkpoints_and_its_own_failure_is_told(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def _look(api: Api, run: str, name: str) -> Look:
     look = observe.look(job, pods, ())
     if look.ended or look.working:
         return look
-    return observe.look(job, pods, run_status.events(api, [job, observe.newest(pods)]))
+    return observe.look(job, pods, run_status.events(api, job, pods))
 
 
 def _end(api: Api, run: str, role: str, patience: Patience) -> None:

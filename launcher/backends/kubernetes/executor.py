@@ -123,7 +123,7 @@ class KubernetesExecutor:
         watch.job = job or watch.job
         seen = observe.look(job, pods, ())
         if not seen.ended and not seen.working:
-            seen = observe.look(job, pods, run_status.events(self._api, [job, observe.newest(pods)]))
+            seen = observe.look(job, pods, run_status.events(self._api, job, pods))
         last = watch.last
         if seen.reason == "PodDeleted" and seen.ended and states.reason_of(last.reason).disruption:
             # A pod that is gone has left no trace of why; but it was told while it was ending.

@@ -18,7 +18,7 @@ from launcher.executor import Look
 def look(job: Object | None, pods: Sequence[Object], events: Sequence[Object]) -> Look:
     """`pods` and `events` are those of the Job; of several pods, the newest counts.
 
-    `events` (of the Job and of its newest pod) may be left out where the pod runs or has ended. `working` says that
+    `events` (of what `told_by_events` names) may be left out where the pod runs or has ended. `working` says that
     the container runs. An end by exit code alone has no reason: `states.reason_for` gives it.
     """
     pod = newest(pods)
@@ -35,6 +35,17 @@ def look(job: Object | None, pods: Sequence[Object], events: Sequence[Object]) -
     word = states.reason_for(seen.exit_code, seen.reason).word
     said = seen.message or f"exit code {seen.exit_code}"
     return Look(ended=False, reason=word, message=f"its last pod ended ({said}); another one is to start")
+
+
+def told_by_events(job: Object | None, pods: Sequence[Object]) -> Object | None:
+    """The one thing whose events say more than it does itself: a Job that gets no pod, or a pod that waits on its node.
+
+    The server goes through all events of the namespace to find some, so that none are asked for in vain.
+    """
+    pod = newest(pods)
+    if pod is None:
+        return job if job is not None and not job["spec"].get("suspend") else None
+    return pod if pod.get("spec", {}).get("nodeName") else None
 
 
 def newest(pods: Iterable[Object]) -> Object | None:

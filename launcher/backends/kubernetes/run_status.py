@@ -71,7 +71,7 @@ def see(api: Api, run: str | Plan, now: float, *, quick: bool = False) -> Seen:
         if published and published.state.terminal:
             return Seen(published, published, status_map, look)
     if not look.ended and not look.working and not quick:
-        look = observe.look(job, pods, events(api, [job, observe.newest(pods)]))
+        look = observe.look(job, pods, events(api, job, pods))
     if published:
         return Seen(_with_runner(published, look), published, status_map, look)
     return Seen(_unpublished(made or read_plan(api, run), status_map, job, look, now), None, status_map, look)
@@ -146,10 +146,10 @@ def annotation(thing: Object, key: str) -> str:
     return str((thing["metadata"].get("annotations") or {}).get(key, ""))
 
 
-def events(api: Api, things: Sequence[Object | None]) -> list[Object]:
-    """Of a Job and of its pod; they name it as `involvedObject`."""
-    wanted = [thing["metadata"]["name"] for thing in things if thing is not None]
-    return [event for name in wanted for event in api.list("events", fields=f"involvedObject.name={name}")]
+def events(api: Api, job: Object | None, pods: Sequence[Object]) -> list[Object]:
+    """What `observe.look` reads of them, if anything; they name their thing as `involvedObject`."""
+    thing = observe.told_by_events(job, pods)
+    return list(api.list("events", fields=f"involvedObject.name={thing['metadata']['name']}")) if thing else []
 
 
 def lost(run: RunStatus, message: str) -> RunStatus:

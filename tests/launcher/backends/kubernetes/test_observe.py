@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launcher import states
-from launcher.backends.kubernetes.observe import look, newest
+from launcher.backends.kubernetes.observe import look, newest, told_by_events
 from launcher.executor import Look
 
 IMAGE = "127.0.0.1:5000/sphereface:1"
@@ -408,3 +408,13 @@ def test_every_word_of_the_tables_is_a_reason() -> None:
     ):
         words |= {word for _, word in table}
     assert words <= states.REASONS.keys()
+
+
+def test_events_are_asked_for_only_where_they_say_more() -> None:
+    suspended, waiting, unscheduled = job(suspend=True), pod(), pod(node="")
+    assert told_by_events(None, []) is None
+    assert told_by_events(suspended, []) is None
+    without_pod = job()
+    assert told_by_events(without_pod, []) is without_pod
+    assert told_by_events(without_pod, [waiting]) is waiting
+    assert told_by_events(without_pod, [unscheduled]) is None

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from launcher.profiles import Profile, load_profile
 from launcher.spec import STAGES, KubernetesSpec, RunSpec, StagePolicy
 from runfolder import layout
 
-SCHEMA = 1
+SCHEMA = 2
 
 INHERITED = ("net", "image_size", "conv_bias")
 """Keys of `train` that say which network a checkpoint holds: the stages that read it take them over."""
@@ -38,20 +38,30 @@ class Stage:
     argv: tuple[str, ...]
     """Begins with "python": the interpreter of whoever starts the stage."""
     processes: int
-    """1 = started as it is; more = started by `msrun`, one process a device."""
+    """Ranks of one pod. 1 = started as it is; more = one process a device, started as the profile says."""
     env: Mapping[str, str]
     needs: tuple[str, ...]
     """Stages whose valid marker this one waits for."""
     artifacts: tuple[str, ...]
     """Glob patterns inside the stage's folder; each must match a file before the marker is written."""
     policy: StagePolicy
+    nodes: int = 1
+    """Pods that work together."""
+
+    @property
+    def ranks(self) -> int:
+        return self.nodes * self.processes
 
 
 @dataclass(frozen=True)
 class Plan:
     run: str
-    device: str
+    profile: Profile
+    """Of the device."""
+    nodes: int
+    """Pods in which it trains."""
     devices: int
+    """Of one pod."""
     folder: str
     """The run folder (absolute), as the stages see it."""
     stages: tuple[Stage, ...]
@@ -61,12 +71,10 @@ class Plan:
     """The spec that it was made from, flat by dotted key: what differs is named by these keys."""
     hash: str
     """sha256 (hex) of the canonical JSON of all the rest."""
-    resource: str = ""
-    """What a stage's pod asks a cluster for, one a process (from the device's profile); empty = nothing."""
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    """Of the device's profile: labels of the nodes that have such devices; those of `kubernetes` win."""
-    tolerations: tuple[str, ...] = ()
-    """Of the device's profile: taints of such nodes."""
+
+    @property
+    def device(self) -> str:
+        return self.profile.name
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)
@@ -79,16 +87,14 @@ def make_plan(spec: RunSpec) -> Plan:
     stages = tuple(_stage(name, spec, profile, folder) for name in STAGES if name in spec.stages)
     plan = Plan(
         run=spec.name,
-        device=spec.device,
+        profile=profile,
+        nodes=spec.nodes,
         devices=spec.devices,
         folder=str(folder),
         stages=stages,
         kubernetes=spec.kubernetes,
         spec=flat(spec),
         hash="",
-        resource=profile.resource,
-        node_selector=profile.node_selector,
-        tolerations=profile.tolerations,
     )
     return sealed(plan)
 
@@ -103,6 +109,7 @@ def flat(spec: RunSpec) -> dict[str, Any]:
     values: dict[str, Any] = {
         "name": spec.name,
         "device": spec.device,
+        "nodes": spec.nodes,
         "devices": spec.devices,
         "storage": spec.storage,
         "stages": list(spec.stages),
@@ -146,16 +153,14 @@ def from_json(value: Mapping[str, Any]) -> Plan:
     try:
         plan = Plan(
             run=value["run"],
-            device=value["device"],
+            profile=_profile_from_json(value["profile"]),
+            nodes=value["nodes"],
             devices=value["devices"],
             folder=value["folder"],
             stages=tuple(_stage_from_json(stage) for stage in value["stages"]),
             kubernetes=_kubernetes_from_json(value["kubernetes"]),
             spec=dict(value["spec"]),
             hash=value["hash"],
-            resource=value["resource"],
-            node_selector=dict(value["node_selector"]),
-            tolerations=tuple(value["tolerations"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LauncherError(f"plan is not complete: {type(error).__name__}: {error}") from None
@@ -178,19 +183,18 @@ def differing_keys(ours: Plan, theirs: Plan) -> tuple[str, ...]:
         if ours.spec.get(key, absent) != theirs.spec.get(key, absent)
         and key.removeprefix("policy.").partition(".")[0] not in apart
     }
-    profiles = [(plan.resource, plan.node_selector, plan.tolerations) for plan in (ours, theirs)]
-    return tuple(sorted(keys | ({"device"} if profiles[0] != profiles[1] else set())))
+    return tuple(sorted(keys | ({"device"} if ours.profile != theirs.profile else set())))
 
 
 def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
     chained = layout.TRAIN in spec.stages
     values = dict(stage_values(spec, name))
-    processes = 1
+    nodes = processes = 1
     if name == layout.TRAIN:
         if not profile.trains:
             raise SpecError(f"device {profile.name} is for inference and cannot train; choose another for stage train")
-        processes = spec.devices
-        if processes > 1:
+        nodes, processes = spec.nodes, spec.devices
+        if nodes * processes > 1:
             values["is_distributed"] = True
     elif chained:
         values = {key: spec.train[key] for key in INHERITED if key in spec.train} | values
@@ -205,6 +209,7 @@ def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
         needs=(layout.TRAIN,) if chained and name != layout.TRAIN else (),
         artifacts=_artifacts(name, values, profile),
         policy=spec.policy.get(name, StagePolicy()),
+        nodes=nodes,
     )
 
 
@@ -255,6 +260,11 @@ def _kubernetes_from_json(value: Mapping[str, Any] | None) -> KubernetesSpec | N
     return None if value is None else KubernetesSpec(**{**value, "tolerations": tuple(value["tolerations"])})
 
 
+def _profile_from_json(value: Mapping[str, Any]) -> Profile:
+    lists = {key: tuple(value[key]) for key in ("tolerations", "mounts")}
+    return Profile(**{**value, **lists})
+
+
 def _stage_from_json(value: Mapping[str, Any]) -> Stage:
     return Stage(
         name=value["name"],
@@ -264,4 +274,5 @@ def _stage_from_json(value: Mapping[str, Any]) -> Stage:
         needs=tuple(value["needs"]),
         artifacts=tuple(value["artifacts"]),
         policy=StagePolicy(**value["policy"]),
+        nodes=value["nodes"],
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from launcher import ascend, states
 from launcher import kubernetes_values as syntax
 from launcher.errors import SpecError
 from launcher.names import user_folder
@@ -20,8 +21,12 @@ from runfolder import strict_yaml, typed
 _OURS = Path(__file__).parent / "profiles"
 
 DEVICE_TARGETS = ("CPU", "GPU", "Ascend")
+MSRUN, RANK_TABLE, MPIRUN = "msrun", "rank-table", "mpirun"
+STARTS = (MSRUN, RANK_TABLE, MPIRUN)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_PATH = re.compile(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]")
+_LAST_EXIT_CODE = 255
 
 
 @dataclass(frozen=True)
@@ -31,20 +36,32 @@ class Profile:
     name: str
     device_target: str
     """What MindSpore calls it: CPU, GPU or Ascend."""
-    device_files: str
+    device_files: str = ""
     """Glob of the files that its driver makes, one a device; empty = always there, as many as wanted."""
-    trains: bool
+    trains: bool = True
     """False: made for inference, MindSpore does not train on it."""
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict)
     """Environment of every stage on this device; the spec's own `env` wins."""
-    resource: str
+    resource: str = ""
     """What a pod asks a cluster for, so many a device (`huawei.com/Ascend910`); empty = nothing."""
-    node_selector: Mapping[str, str]
+    node_selector: Mapping[str, str] = field(default_factory=dict)
     """Labels of the nodes that have such devices; the spec's own win."""
-    tolerations: tuple[str, ...]
+    tolerations: tuple[str, ...] = ()
     """Taints that such nodes carry, as `kubectl taint` writes them; the spec's own are added."""
-    image: str
+    image: str = ""
     """Image for such devices where the spec names none; by default ours for the target (`docker/`)."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that schedulers and operators of such devices want on the pods of a stage."""
+    shm: str = ""
+    """Size of a pod's /dev/shm where the spec names none; empty = the spec's own default."""
+    mounts: tuple[str, ...] = ()
+    """Paths of the driver on its nodes, for `kubernetes.driver: host`; usually a container runtime brings them."""
+    board: str = ""
+    """Key of `ascend.BOARDS`: which devices of a server may work together; empty = no such rule."""
+    start: str = MSRUN
+    """What starts several ranks: `msrun`, a `rank-table` (one process a rank), or `mpirun`."""
+    exit_codes: Mapping[str, str] = field(default_factory=dict)
+    """What an exit code of the stage's program means on such devices, as a word of `states.REASONS`."""
 
 
 KEYS = tuple(field.name for field in fields(Profile) if field.name != "name")
@@ -101,16 +118,7 @@ def _profile(name: str, document: strict_yaml.Document) -> Profile:
     if "device_target" not in values:
         raise SpecError(f"{document.name}: device_target is missing; it is one of {', '.join(DEVICE_TARGETS)}")
     image = f"sphereface:{values['device_target'].lower()}"
-    defaults = {
-        "image": image,
-        "device_files": "",
-        "trains": True,
-        "env": {},
-        "resource": "",
-        "node_selector": {},
-        "tolerations": (),
-    }
-    return Profile(name, **{**defaults, **values})
+    return Profile(name, **{"image": image, **values})
 
 
 def _text(raw: Any) -> str:
@@ -145,6 +153,25 @@ def _tolerations(raw: Any) -> tuple[str, ...]:
     return tuple(raw)
 
 
+def _mounts(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(path, str) and _PATH.fullmatch(path) for path in raw):
+        raise ValueError('must be a list of absolute paths, as in ["/usr/local/Ascend/driver"]')
+    return tuple(raw)
+
+
+def _exit_codes(raw: Any) -> dict[str, str]:
+    if not isinstance(raw, dict):
+        raise ValueError('must be a mapping of exit codes to reasons, as in {"137": OOMKilled}')
+    codes = {str(code): word for code, word in raw.items()}
+    for code, word in codes.items():
+        if not code.isdecimal() or not 1 <= int(code) <= _LAST_EXIT_CODE:
+            raise ValueError(f"has '{code}', which is no exit code of a failure (1 to {_LAST_EXIT_CODE}, in quotes)")
+        if word not in states.REASONS:
+            hint = strict_yaml.did_you_mean(str(word), states.REASONS)
+            raise ValueError(f"gives exit code {code} the reason '{word}', which is none{hint}")
+    return codes
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "device_target": lambda raw: typed.value(raw, {"type": "str", "choices": DEVICE_TARGETS}),
     "device_files": _text,
@@ -154,4 +181,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "node_selector": _selector,
     "tolerations": _tolerations,
     "image": lambda raw: syntax.image(_text(raw)),
+    "labels": _selector,
+    "shm": lambda raw: syntax.quantity(_text(raw), low="1Mi"),
+    "mounts": _mounts,
+    "board": lambda raw: typed.value(raw, {"type": "str", "choices": tuple(ascend.BOARDS)}),
+    "start": lambda raw: typed.value(raw, {"type": "str", "choices": STARTS}),
+    "exit_codes": _exit_codes,
 }

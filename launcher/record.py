@@ -61,6 +61,8 @@ class RunRecord:
     ended: float | None = None
     resumes: int = 0
     """How often a person asked to go on (on a cluster: the number that the last runner carried out)."""
+    nodes: int = 1
+    """Pods in which it trains, each with `devices`."""
 
     def stage(self, name: str) -> StageRecord:
         return next(stage for stage in self.stages if stage.name == name)
@@ -83,7 +85,9 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def new_run(plan: Plan, backend: str, now: float) -> RunRecord:
     stages = tuple(StageRecord(stage.name) for stage in plan.stages)
-    return RunRecord(plan.run, State.PENDING, backend, plan.device, plan.devices, now, plan.hash, stages)
+    return RunRecord(
+        plan.run, State.PENDING, backend, plan.device, plan.devices, now, plan.hash, stages, nodes=plan.nodes
+    )
 
 
 def write_plan(folder: Path, plan: Plan) -> bool:
@@ -232,6 +236,7 @@ def to_status(record: RunRecord, folder: Path, progress: Mapping[str, Progress] 
         folder=str(folder),
         plan_hash=record.plan_hash,
         stages=stages,
+        nodes=record.nodes,
     )
 
 

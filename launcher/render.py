@@ -113,10 +113,10 @@ def stage_pod_values(plan: Plan, stage: Stage) -> dict[str, Any]:
     kubernetes = kubernetes_of(plan)
     return pod_values(plan) | {
         "env": {name: verbatim(value) for name, value in {"HOME": "/tmp", **stage.env}.items()},  # noqa: S108
-        "resource": plan.resource,
+        "resource": plan.profile.resource,
         "devices": str(stage.processes),
-        "node_selector": {**plan.node_selector, **kubernetes.node_selector},
-        "tolerations": _tolerations(*plan.tolerations, *kubernetes.tolerations),
+        "node_selector": {**plan.profile.node_selector, **kubernetes.node_selector},
+        "tolerations": _tolerations(*plan.profile.tolerations, *kubernetes.tolerations),
     }
 
 
@@ -140,6 +140,7 @@ def _status(plan: Plan) -> dict[str, Any]:
     facts = {
         names.ANNOTATION_DEVICE: plan.device,
         names.ANNOTATION_DEVICES: str(plan.devices),
+        names.ANNOTATION_NODES: str(plan.nodes),
         names.ANNOTATION_STAGES: ",".join(stage.name for stage in plan.stages),
         names.ANNOTATION_FOLDER: plan.folder,
     }

@@ -13,6 +13,8 @@ from launcher.names import DEFAULT_CLAIM
 
 STAGES = ("train", "evaluate", "export")
 DEVICE_COUNTS = (1, 2, 4, 8)
+MAX_NODES = 512
+"""Pods of one stage: their names and the plan hold three digits of an index."""
 
 MAX_SECONDS = 10 * 365 * 86_400
 """Ten years: longer than anybody waits, and a number that every field of Kubernetes takes."""
@@ -81,7 +83,7 @@ class RunSpec:
     device: str = "cpu"
     """Name of a device profile (`launcher/profiles/*.yaml`)."""
     devices: int = 1
-    """Devices, and so training processes: 1, 2, 4 or 8."""
+    """Devices of each pod (or of this machine), and so training processes there: 1, 2, 4 or 8."""
     storage: str = "."
     """Folder (absolute) under which `runs/<run>/` is kept."""
     stages: tuple[str, ...] = STAGES
@@ -94,6 +96,8 @@ class RunSpec:
     """By stage; a stage that is not named has the defaults."""
     kubernetes: KubernetesSpec | None = None
     """None: the run is for this machine."""
+    nodes: int = 1
+    """Pods that train together, each with so many devices; more than 1 only on a cluster."""
 
 
 @dataclass(frozen=True)

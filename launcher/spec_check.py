@@ -41,6 +41,19 @@ def check_followers(merged: Mapping[str, Any], explicit: Mapping[str, Any], orig
             )
 
 
+def check_nodes(spec: RunSpec, origins: Mapping[str, str]) -> None:
+    """Raises SpecError for several pods where there are none, or nothing for them to do."""
+    if spec.nodes == 1:
+        return
+    where = origins.get("nodes", "default")
+    if spec.kubernetes is None:
+        raise SpecError(
+            f"{where}: nodes is {spec.nodes}, but this machine is one; use --backend kubernetes, or leave nodes out"
+        )
+    if "train" not in spec.stages:
+        raise SpecError(f"{where}: nodes is {spec.nodes}, but only train runs in several pods; leave nodes out")
+
+
 def check_inputs(spec: RunSpec) -> None:
     """Each stage is told where its data is; whether it is there is not looked at. Raises SpecError."""
     if "train" in spec.stages and not spec.train.get("train_img_dir"):

@@ -270,7 +270,7 @@ def _resolved(merged: _Layer, explicit: _Layer, folder: Path, place: Place) -> R
     if stages[0] == STAGES[0]:
         spec_check.check_followers(merged.values, explicit.values, merged.origins)
         values = {key: value for key, value in values.items() if key not in spec_check.FOLLOWING}
-    top: dict[str, Any] = {key: values[key] for key in ("device", "devices") if key in values}
+    top: dict[str, Any] = {key: values[key] for key in ("device", "devices", "nodes") if key in values}
     sections: dict[str, Any] = {stage: _section(values, stage) for stage in stages}
     spec = RunSpec(
         name=values["name"],
@@ -282,6 +282,7 @@ def _resolved(merged: _Layer, explicit: _Layer, folder: Path, place: Place) -> R
         **top,
         **sections,
     )
+    spec_check.check_nodes(spec, merged.origins)
     origins = {key: _origin(key, merged.origins) for key in flat(spec)}
     return Resolved(spec, origins, merged.notes)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from launcher import names, profiles, spec_kubernetes
-from launcher.spec import DEVICE_COUNTS, MAX_SECONDS, STAGES
+from launcher.spec import DEVICE_COUNTS, MAX_NODES, MAX_SECONDS, STAGES
 from runfolder import typed
 from runfolder.strict_yaml import did_you_mean
 
-TOP = ("name", "device", "devices", "storage", "stages", "config")
+TOP = ("name", "device", "devices", "nodes", "storage", "stages", "config")
 SECTIONS = (*STAGES, "env", "policy", spec_kubernetes.SECTION)
 
 PATH_KEYS = frozenset(
@@ -127,6 +127,8 @@ def _top(key: str, raw: Any) -> Any:
         return stages
     if key == "devices":
         return _typed(key, raw, {"type": "int", "choices": DEVICE_COUNTS})
+    if key == "nodes":
+        return _typed(key, raw, {"type": "int", "low": 1, "high": MAX_NODES})
     text = _typed(key, raw, {"type": "str"})
     if key == "name" and not names.is_run_name(text):
         raise ValueError(

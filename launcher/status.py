@@ -64,6 +64,8 @@ class RunStatus:
     folder: str
     plan_hash: str
     stages: tuple[StageStatus, ...]
+    nodes: int = 1
+    """Pods in which it trains, each with `devices`."""
 
 
 SCHEMA = 1

@@ -29,7 +29,7 @@ ROOMS = {
     "launcher.names": set(),
     "launcher.kubernetes_values": set(),
     "launcher.spec": {"names", "errors"},
-    "launcher.profiles": {"spec", "names", "kubernetes_values", "errors"},
+    "launcher.profiles": {"spec", "names", "kubernetes_values", "ascend", "states", "errors"},
     "launcher.plan": {"spec", "profiles", "names", "errors"},
     "launcher.templates": {"errors"},
     "launcher.render": {"plan", "spec", "names", "kubernetes_values", "templates", "errors"},

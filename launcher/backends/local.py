@@ -140,7 +140,7 @@ class LocalBackend:
                     shutil.rmtree(left, ignore_errors=True)
 
     def _require_devices(self, plan: Plan) -> None:
-        missing = profiles.missing_devices(profiles.load_profile(plan.device), plan.devices)
+        missing = profiles.missing_devices(plan.profile, plan.devices)
         if missing:
             raise UsageError(missing)
 

@@ -35,7 +35,7 @@ def examine(plan: Plan) -> Iterator[Finding]:
 
 
 def devices(plan: Plan) -> Finding:
-    profile = profiles.load_profile(plan.device)
+    profile = plan.profile
     lacking = profiles.missing_devices(profile, plan.devices)
     if lacking:
         text, _, advice = lacking.rpartition("; ")

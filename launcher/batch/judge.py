@@ -22,6 +22,7 @@ from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, Sto
 from launcher.marker import is_complete
 from launcher.plan import Plan, Stage
 from launcher.processes import process_tree
+from launcher.profiles import Profile
 from launcher.spec import StagePolicy
 from runfolder import atomic, layout
 
@@ -105,8 +106,9 @@ def index_plan(batch: Batch, index: int) -> Plan:
         artifacts=(layout.LFW, layout.SCORES),
         policy=batch.policy,
     )
+    profile = Profile("", "CPU")  # for the plan's form: the options say which device it is
     spec = {"batch": batch.name, "index": index, "checkpoint": checkpoint, "sha256": _sha256(path)}
-    return plan.sealed(Plan(batch.name, "", 1, str(folder), (stage,), None, spec, hash=""))
+    return plan.sealed(Plan(batch.name, profile, 1, 1, str(folder), (stage,), None, spec, hash=""))
 
 
 def oom_kills(root: Path = _CGROUP) -> int:

@@ -17,7 +17,7 @@ from launcher.terminal import output, session
 from launcher.terminal.completion import device_names
 
 KEYS = {
-    **{flag: flag for flag in ("name", "device", "devices", "storage", "stages", "config")},
+    **{flag: flag for flag in ("name", "device", "devices", "nodes", "storage", "stages", "config")},
     **{flag: f"kubernetes.{flag}" for flag in ("namespace", "image", "templates")},
 }
 """The key of a spec that each flag gives."""
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--name", help="name of the run")
     counts = ", ".join(map(str, DEVICE_COUNTS))
     group.add_argument("--devices", metavar="N", help=f"devices, and so training processes: {counts}")
+    group.add_argument("--nodes", metavar="N", help="kubernetes: pods that train together, each with --devices [1]")
     device = group.add_argument("--device", metavar="KIND", help="kind of device: cpu, gpu, ascend910, …")
     device.completer = device_names  # type: ignore[attr-defined]
     group.add_argument("--stages", metavar="LIST", help=f"stages to run, comma-separated, of {', '.join(STAGES)}")
@@ -79,7 +80,7 @@ def as_table(made: Plan, resolved: Resolved) -> str:
         for key, value in made.spec.items()
         if not (key.startswith("policy.") and resolved.origins[key] == "default")
     ]
-    stages = [(stage.name, str(stage.processes), " ".join(stage.argv)) for stage in made.stages]
+    stages = [(stage.name, str(stage.ranks), " ".join(stage.argv)) for stage in made.stages]
     return "\n".join(
         (
             output.table(("KEY", "VALUE", "FROM"), values),

@@ -130,8 +130,9 @@ def current_stage(run: RunStatus) -> StageStatus | None:
 
 
 def _devices(run: RunStatus) -> str:
-    """`cpu x8`; a run whose record cannot be read has none."""
-    return f"{run.device} x{run.devices}" if run.device else ""
+    """`cpu x8`, in several pods `cpu x8 x2 pods`; a run whose record cannot be read has none."""
+    several = f" x{run.nodes} pods" if run.nodes > 1 else ""
+    return f"{run.device} x{run.devices}{several}" if run.device else ""
 
 
 def _now(run: RunStatus) -> str:

@@ -16,6 +16,7 @@ from launcher import names, plan, record
 from launcher.plan import Plan, Stage
 from launcher.processes import process_tree
 from launcher.processes.process_tree import Process
+from launcher.profiles import Profile
 from launcher.spec import RunSpec, StagePolicy
 from runfolder import layout
 
@@ -42,7 +43,7 @@ def stand_in_plan(storage: Path, *stages: Stage, run: str = "demo") -> Plan:
     folder = layout.run_folder(storage, run)
     devices = max(each.processes for each in stages)
     flat = plan.flat(RunSpec(run, devices=devices, storage=str(storage), stages=()))
-    made = Plan(run, "cpu", devices, str(folder), tuple(stages), None, flat, hash="")
+    made = Plan(run, Profile("cpu", "CPU"), 1, devices, str(folder), tuple(stages), None, flat, hash="")
     return replace(made, hash=plan._hash(made))
 
 

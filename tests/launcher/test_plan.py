@@ -100,12 +100,12 @@ def test_a_value_that_begins_with_a_dash_is_joined_to_its_key() -> None:
 def test_json_and_back_is_the_same_plan() -> None:
     plan = make_plan(spec(policy={"train": StagePolicy(retries=0)}, env={"A": "ä"}))
     assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
-    assert to_json(plan)["schema"] == 1
+    assert to_json(plan)["schema"] == 2
 
 
 def test_a_plan_for_a_cluster_carries_what_its_pods_need_of_the_device() -> None:
     plan = make_plan(spec(device="gpu", kubernetes=KubernetesSpec(labels={"a": "b"}, templates={"x.yaml.j2": "text"})))
-    assert (plan.resource, plan.tolerations) == ("nvidia.com/gpu", ("nvidia.com/gpu:NoSchedule",))
+    assert (plan.profile.resource, plan.profile.tolerations) == ("nvidia.com/gpu", ("nvidia.com/gpu:NoSchedule",))
     assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
     assert plan.spec["kubernetes.labels.a"] == "b"
     assert plan.spec["kubernetes.templates.x.yaml.j2"].startswith("sha256:")
@@ -113,7 +113,8 @@ def test_a_plan_for_a_cluster_carries_what_its_pods_need_of_the_device() -> None
 
 def test_a_device_whose_profile_was_changed_is_told_as_device() -> None:
     ours = make_plan(spec(device="gpu"))
-    assert differing_keys(ours, dataclasses.replace(ours, resource="example.com/gpu")) == ("device",)
+    other = dataclasses.replace(ours.profile, resource="example.com/gpu")
+    assert differing_keys(ours, dataclasses.replace(ours, profile=other)) == ("device",)
 
 
 def test_what_a_profile_says_of_pods_is_covered_by_the_hash() -> None:
@@ -121,7 +122,7 @@ def test_what_a_profile_says_of_pods_is_covered_by_the_hash() -> None:
     changes: list[dict[str, Any]] = [{"resource": "a/b"}, {"tolerations": []}, {"node_selector": {"a": "b"}}]
     for changed in changes:
         with pytest.raises(LauncherError, match="its hash does not fit"):
-            from_json({**value, **changed})
+            from_json({**value, "profile": value["profile"] | changed})
 
 
 def test_the_order_of_keys_does_not_make_another_plan() -> None:
@@ -162,7 +163,7 @@ def test_a_plan_that_was_edited_is_refused() -> None:
         from_json({**value, "devices": 8})
 
 
-@pytest.mark.parametrize("broken", [{}, {"schema": 2}, {"schema": 1, "run": "x"}, {"stages": [{}]}, {"stages": 3}])
+@pytest.mark.parametrize("broken", [{}, {"schema": 1}, {"schema": 2, "run": "x"}, {"stages": [{}]}, {"stages": 3}])
 def test_a_plan_that_is_not_whole_is_refused(broken: dict[str, Any]) -> None:
     value = {**to_json(make_plan(spec())), **broken} if "stages" in broken else broken
     with pytest.raises(LauncherError, match=r"schema|not complete"):

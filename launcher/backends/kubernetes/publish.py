@@ -79,5 +79,5 @@ class Publisher:
     def _progress(self, now: RunRecord, stage: StageRecord) -> Progress | None:
         folder = layout.stage_folder(self._folder, stage.name)
         status = layout.status_folder(folder, stage.attempts)
-        ranks = now.devices if stage.name == layout.TRAIN else 1
+        ranks = now.nodes * now.devices if stage.name == layout.TRAIN else 1
         return progress.read(folder, status, ranks=ranks, now=self._clock())

@@ -237,6 +237,7 @@ def initial(made: Plan, created: float) -> RunStatus:
         folder=made.folder,
         plan_hash=made.hash,
         stages=tuple(StageStatus(stage.name, State.PENDING) for stage in made.stages),
+        nodes=made.nodes,
     )
 
 
@@ -270,7 +271,7 @@ def _parsed(text: str, status_map: Object) -> RunStatus:
 
 def _from_annotations(item: Object) -> RunStatus:
     run = label(item, names.LABEL_RUN) or item["metadata"]["name"].removesuffix(f"-{names.STATUS}")
-    devices = annotation(item, names.ANNOTATION_DEVICES)
+    devices, nodes = (annotation(item, key) for key in (names.ANNOTATION_DEVICES, names.ANNOTATION_NODES))
     stages = filter(None, annotation(item, names.ANNOTATION_STAGES).split(","))
     return RunStatus(
         run=run,
@@ -285,4 +286,5 @@ def _from_annotations(item: Object) -> RunStatus:
         folder=annotation(item, names.ANNOTATION_FOLDER),
         plan_hash=annotation(item, names.ANNOTATION_PLAN_HASH),
         stages=tuple(StageStatus(stage, State.PENDING) for stage in stages),
+        nodes=int(nodes) if nodes.isdigit() else 1,
     )

@@ -18,6 +18,7 @@ from launcher.backends import Backend, LogQuery, supervisor
 from launcher.backends.local import LocalBackend
 from launcher.errors import BackendError, Conflict, NotFound, UsageError
 from launcher.plan import Plan
+from launcher.profiles import load_profile
 from launcher.states import State
 from launcher.status import RunStatus
 from runfolder import layout
@@ -279,7 +280,7 @@ def test_runs_are_listed_oldest_first_and_unreadable_ones_are_shown(backend: Loc
 def test_devices_that_are_not_there_are_refused_before_anything_is_written(
     backend: LocalBackend, tmp_path: Path
 ) -> None:
-    plan = replace(plan_of(tmp_path), device="ascend910")
+    plan = replace(plan_of(tmp_path), profile=load_profile("ascend910"))
 
     with pytest.raises(UsageError, match="ascend910: this machine has none"):
         backend.submit(plan)

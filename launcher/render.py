@@ -39,7 +39,7 @@ def manifests(plan: Plan) -> list[dict[str, Any]]:
     return [
         _plan_config_map(plan),
         _object(plan, "service-account", names.RUNNER, runner),
-        _object(plan, "role", names.RUNNER, runner, {"runner": runner, **others}),
+        _object(plan, "role", names.RUNNER, runner, {"runner": runner, "queue": kubernetes_of(plan).queue, **others}),
         _object(plan, "role-binding", names.RUNNER, runner),
         _status(plan),
         runner_job(plan),
@@ -120,6 +120,13 @@ def stage_pod_values(plan: Plan, stage: Stage) -> dict[str, Any]:
     }
 
 
+def queued(plan: Plan, job: dict[str, Any]) -> dict[str, Any]:
+    """The Job, waiting in the plan's queue, if it names one: Kueue reads the Job's label and suspends it."""
+    if queue := kubernetes_of(plan).queue:
+        job["metadata"]["labels"][names.LABEL_QUEUE] = queue
+    return job
+
+
 def verbatim(text: str) -> str:
     """`text` for a pod's env, command or args, where Kubernetes replaces `$(NAME)` and reads `$$` as `$`."""
     return text.replace("$", "$$")
@@ -157,7 +164,7 @@ def _stage_job(plan: Plan, stage: Stage) -> dict[str, Any]:
         "stage": stage.name,
         "active_deadline_s": math.ceil(deadline + kubernetes.start_deadline_s + BACKSTOP_S) if deadline else None,
     }
-    return _object(plan, "stage", names.STAGE, names.stage_job(plan.run, stage.name, 1), values)
+    return queued(plan, _object(plan, "stage", names.STAGE, names.stage_job(plan.run, stage.name, 1), values))
 
 
 def _tolerations(*taints: str) -> list[dict[str, Any]]:

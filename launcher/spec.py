@@ -64,6 +64,8 @@ class KubernetesSpec:
     """Taints that every pod of the run may meet, as in `kubectl taint`: `key=value:Effect`, `key:Effect` or `key`."""
     priority_class: str = ""
     """PriorityClass of every pod of the run."""
+    queue: str = ""
+    """LocalQueue of Kueue, whose quota the stages' Jobs wait for; runner and cleaner do not wait."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Further labels of every object."""
     annotations: Mapping[str, str] = field(default_factory=dict)

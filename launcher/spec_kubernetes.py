@@ -58,7 +58,7 @@ def convert(rest: str, raw: Any) -> Any:
     if key in _LIMITS:
         return _located(full, lambda: typed.value(raw, _LIMITS[key]))
     text = _located(full, lambda: typed.value(raw, {"type": "str"}))
-    if not text and key in ("image_pull_secret", "priority_class"):
+    if not text and key in ("image_pull_secret", "priority_class", "queue"):
         return ""
     return _located(full, lambda: _TEXTS[key](text))
 
@@ -83,6 +83,8 @@ def _entry(full: str, name: str, key: str, raw: Any) -> str:
         if len(raw.encode()) > MAX_ANNOTATIONS:
             raise ValueError(f"{full}.{key} has more than {MAX_ANNOTATIONS} bytes")
         return raw
+    if name == "labels" and key == names.LABEL_QUEUE:
+        raise ValueError(f"{full}.{key} would hold back the runner too; name the queue by {SECTION}.queue")
     if name == "labels" and _is_taken(key):
         raise ValueError(f"{full}.{key} is set by the launcher or by Kubernetes itself")
     return _located(f"{full}.{key}", lambda: syntax.label_value(raw))
@@ -136,5 +138,6 @@ _TEXTS: Mapping[str, Callable[[str], str]] = {
     "memory": lambda text: syntax.quantity(text, low="16Mi"),
     "shm": lambda text: syntax.quantity(text, low="1Mi"),
     "priority_class": syntax.dns_subdomain,
+    "queue": lambda text: syntax.label_value(syntax.dns_subdomain(text)),
     "templates": _folder,
 }

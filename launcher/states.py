@@ -114,6 +114,11 @@ REASONS: Mapping[str, Reason] = {
         Reason("NodeRefused", "The node refused the pod after it was placed there.", retry=True, disruption=True),
         Reason("JobDeleted", "The stage's Job was deleted by somebody else.", retry=True, disruption=True),
         Reason("PodDeleted", "The stage's pod was deleted by somebody else.", retry=True, disruption=True),
+        Reason(
+            "QueuedForQuota",
+            "Its queue (kubernetes.queue) has no quota free for it; it starts when others there end.",
+            retry=True,
+        ),
         Reason("Suspended", "The Job is suspended; a queue (Kueue) or a person holds it back.", retry=True),
         Reason("StorageConflict", "The storage holds another run of this name; choose another name.", retry=False),
         Reason("Superseded", "A later attempt of the stage had begun.", retry=True, disruption=True),

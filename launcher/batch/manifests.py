@@ -50,7 +50,7 @@ def manifests(plan: Plan, lines: Sequence[str], *, parallelism: int = DEFAULT_PA
         _fill(plan, "service-account", names.SUMMARY, summary),
         _fill(plan, f"{TEMPLATES}/role", names.SUMMARY, summary, {"judge": judge}),
         _fill(plan, "role-binding", names.SUMMARY, summary),
-        _fill(plan, f"{TEMPLATES}/judge", names.JUDGE, judge, each),
+        render.queued(plan, _fill(plan, f"{TEMPLATES}/judge", names.JUDGE, judge, each)),
         _fill(plan, f"{TEMPLATES}/summary", names.SUMMARY, summary, waiting),
     ]
 

@@ -35,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="one value, as in evaluate.batch_size=64; may be repeated")  # fmt: skip
     parser.add_argument("--storage", metavar="DIR", help="where pods see the claim [/storage]")
     parser.add_argument("--image", metavar="NAME", help="image of every pod")
+    parser.add_argument("--queue", metavar="NAME", help="queue whose quota the Job that judges waits for (Kueue)")
     parser.add_argument("-n", "--namespace", metavar="NAME", help="namespace [the context's]")
     context = parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig [current]")
     context.completer = context_names  # type: ignore[attr-defined]
-    parser.set_defaults(backend="kubernetes", stages="evaluate", devices=None, templates=None)
+    parser.set_defaults(backend="kubernetes", stages="evaluate", devices=None, nodes=None, templates=None)
     shared.add_output(parser, "json", "yaml")
 
 

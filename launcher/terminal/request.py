@@ -18,7 +18,7 @@ from launcher.terminal.completion import device_names
 
 KEYS = {
     **{flag: flag for flag in ("name", "device", "devices", "nodes", "storage", "stages", "config")},
-    **{flag: f"kubernetes.{flag}" for flag in ("namespace", "image", "templates")},
+    **{flag: f"kubernetes.{flag}" for flag in ("namespace", "image", "queue", "templates")},
 }
 """The key of a spec that each flag gives."""
 
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--storage", metavar="DIR", help="folder that holds runs/; kubernetes: where pods see the claim [/storage]"
     )
     group.add_argument("--image", metavar="NAME", help="kubernetes: image of every pod of the run")
+    group.add_argument("--queue", metavar="NAME", help="kubernetes: queue whose quota the stages wait for (Kueue)")
     group.add_argument("--templates", metavar="DIR", help="kubernetes: own templates in place of ours (k8s_templates/)")
     shared.add_backend(group)
 

@@ -140,12 +140,42 @@ def test_optional_parts_are_there_only_where_they_are_asked_for() -> None:
 
 
 def test_labels_and_annotations_of_the_user_are_on_every_object_and_pod_and_ours_win() -> None:
-    made = plan(labels={"kueue.x-k8s.io/queue-name": "q", names.LABEL_RUN: "x"}, annotations={"a/b": "c"})
+    made = plan(labels={"example.org/team-name": "q", names.LABEL_RUN: "x"}, annotations={"a/b": "c"})
     jobs = [*render.stage_manifests(made).values(), render.runner_job(made), render.cleaner_job(made)]
     for holder in [*render.manifests(made), *jobs, *(job["spec"]["template"] for job in jobs)]:
         labels = holder["metadata"]["labels"]
-        assert (labels["kueue.x-k8s.io/queue-name"], labels[names.LABEL_RUN]) == ("q", "demo")
+        assert (labels["example.org/team-name"], labels[names.LABEL_RUN]) == ("q", "demo")
         assert holder["metadata"]["annotations"]["a/b"] == "c"
+
+
+def test_the_jobs_of_stages_alone_wait_in_the_queue() -> None:
+    made = plan(queue="team-a")
+    jobs = render.stage_manifests(made)
+    assert all(job["metadata"]["labels"][names.LABEL_QUEUE] == "team-a" for job in jobs.values())
+    assert render.with_attempt(jobs["train"], 2)["metadata"]["labels"][names.LABEL_QUEUE] == "team-a"
+    assert not any("suspend" in job["spec"] for job in jobs.values()), "that is Kueue's"
+    pods = [job["spec"]["template"] for job in jobs.values()]
+    reader = render.reader_pod(made, "x1", ["cat"])
+    for holder in [*render.manifests(made), render.cleaner_job(made), reader, *pods]:
+        assert names.LABEL_QUEUE not in holder["metadata"]["labels"]
+
+
+def test_the_runner_may_look_at_its_queue_where_there_is_one() -> None:
+    def rules(made: Plan) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = render.manifests(made)[2]["rules"]
+        return listed
+
+    bare, more = rules(plan()), rules(plan(queue="team-a"))
+    assert more[: len(bare)] == bare
+    assert more[len(bare) :] == [
+        {"apiGroups": ["kueue.x-k8s.io"], "resources": ["workloads"], "verbs": ["list"]},
+        {
+            "apiGroups": ["visibility.kueue.x-k8s.io"],
+            "resources": ["localqueues/pendingworkloads"],
+            "resourceNames": ["team-a"],
+            "verbs": ["get"],
+        },
+    ]
 
 
 def test_every_pod_is_locked_down_alike() -> None:

@@ -33,6 +33,7 @@ MADE: dict[str, Made] = {
 SLOTS = (
     *("run", "folder", "env_name", "env", "namespace", "image", "policy", "secret", "claim", "cpu", "memory", "shm"),
     *("selector_key", "selector", "class", "label_key", "label", "annotation_key", "annotation", "resource"),
+    "queue",
 )
 """Every place of a plan that holds a text of the user's, or of a profile's."""
 
@@ -50,6 +51,7 @@ def plan_of(texts: dict[str, str]) -> Plan:
         shm=texts["shm"],
         node_selector={texts["selector_key"]: texts["selector"]},
         priority_class=texts["class"],
+        queue=texts["queue"],
         labels={texts["label_key"]: texts["label"]},
         annotations={texts["annotation_key"]: texts["annotation"]},
     )
@@ -162,6 +164,7 @@ KEYS = (
     *("kubernetes.claim", "kubernetes.cpu", "kubernetes.memory", "kubernetes.shm", "kubernetes.tolerations"),
     *("kubernetes.user", "kubernetes.labels.a", "kubernetes.node_selector.a", "kubernetes.priority_class"),
     *("kubernetes.image_pull_policy", "kubernetes.image_pull_secret", "kubernetes.start_deadline_s"),
+    "kubernetes.queue",
     *("kubernetes.labels.", "kubernetes.annotations.", "kubernetes.node_selector.", "env.", "kubernetes.", ""),
 )
 """Keys that end with "." are completed by a hostile text."""

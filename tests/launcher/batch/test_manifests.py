@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from launcher import podsecurity
+from launcher import names, podsecurity
 from launcher.batch import manifests
 from launcher.errors import SpecError, UsageError
 from launcher.plan import Plan, make_plan
@@ -106,6 +106,14 @@ def test_no_verb_on_runs_finds_a_batch() -> None:
         assert labels["launcher.seed/batch"] == "june"
         assert labels["team"] == "faces"
         assert "launcher.seed/run" not in labels
+
+
+def test_the_job_that_judges_alone_waits_in_the_queue() -> None:
+    made = rendered(plan(queue="team-a"))
+    assert made["Job june"]["metadata"]["labels"][names.LABEL_QUEUE] == "team-a"
+    holders = [one for key, one in made.items() if key != "Job june"]
+    holders += [made[key]["spec"]["template"] for key in ("Job june", "Job june-summary")]
+    assert not any(names.LABEL_QUEUE in holder["metadata"]["labels"] for holder in holders)
 
 
 @pytest.mark.parametrize("line", ["# a.ckpt", "a\nb", " a.ckpt", ""])

@@ -7,6 +7,9 @@ Sources, by the short names used below:
               legacy/ascend950/framework/topo (rank_table_info, new_rank_info, rank_level_info, address_info)
     mind      Ascend `mind-cluster`: docs "hccl.json file description", "labels and annotations"; plugin and operator
     models    MindSpore's models: utils/hccl_tools (hccl_tools.py, merge_hccl.py)
+    cannenv   CANN, environment variables: "ASCEND_RT_VISIBLE_DEVICES"
+    runtime   Ascend Docker Runtime, "usage": ASCEND_VISIBLE_DEVICES; and mind's reader of it in its NPU exporter
+    ms        MindSpore's source: communication/management.py (2.9), ge_device_context.cc, "rank table startup" (2.7.1)
 """
 
 from __future__ import annotations
@@ -116,10 +119,28 @@ EID_DIGITS = 32
 # On a machine and on a cluster.
 HCCN_CONF = "/etc/hccn.conf"
 """Lines `address_N=IP`: the address of device N's network port (models)."""
+HCCN_TOOL = "/usr/local/Ascend/driver/tools/hccn_tool"
+"""Part of the driver; `hccn_tool -i N -ip -g` prints the address of device N (hcclug)."""
 NO_IP_WORDS = "no ip was preset"
 """What `hccn_tool -i N -ip -g` says in place of `ipaddr:IP` for a device without an address."""
 POD_ANNOTATION = "ascend.kubectl.kubernetes.io/ascend-910-configuration"
 """On a pod, by the device plugin after it has given devices: JSON {pod_name, server_id, host_ip, devices} (mind)."""
+VISIBLE_DEVICES = "ASCEND_VISIBLE_DEVICES"
+"""Of a container, by the device plugin or the user: physical ids of the devices that the runtime brings into it, as
+`0,1`, `0-3`, `0-2,4`, `Ascend910-0,Ascend910-1` or `npu-0,npu-1` (runtime)."""
+VISIBLE_PREFIXES = ("Ascend910-", "npu-")
+NO_DEVICES = "void"
+"""In its place: none (runtime)."""
+RT_VISIBLE_DEVICES = "ASCEND_RT_VISIBLE_DEVICES"
+"""Of a process: which devices of its container it may use, by their numbers there, ascending: `0,2` (cannenv).
+
+Inside a container devices are numbered 0, 1, … in the order of their physical ids, and of those that stand here again
+0, 1, …: that number is the DEVICE_ID of a process. A rank table has physical ids; HCCL compares its device_id with the
+physical id behind DEVICE_ID (cannenv, hcomm; tested by others: vllm-ascend, pull request 16256 and issue 2618)."""
+RANK_TABLE_FILE = "RANK_TABLE_FILE"
+"""Path of the table for MindSpore's init(), with RANK_ID and DEVICE_ID of the process, where no MS_ROLE is set (ms)."""
+RANK_TABLE_FILE_OLD = "MINDSPORE_HCCL_CONFIG_PATH"
+"""An older name; where it is set, MindSpore takes its path in place of that one (ms)."""
 LEVEL_LIST = "levelList"
 """In a device of that annotation, for 2.0: [{level, info: {network: layer}}], a layer as in `level_list` (mind)."""
 SCALE_OUT = (("RoCE", 3), ("UBoE", 2), ("UBG", 2))

@@ -206,12 +206,8 @@ def _from_pods(arguments: argparse.Namespace) -> int:
 def _print(table: RankTable, board: Board | None) -> int:
     """The table, if it is one: what we make is judged by the rules for everybody's."""
     report = validate.validate(form.document(table), board=board)
-    if report.errors:
-        more = f" (and {len(report.errors) - 1} more)" if len(report.errors) > 1 else ""
-        first = report.errors[0]
-        raise UsageError(
-            f"the table would be wrong: {first.rule.id} at {first.path}: {first.text}{more}; {first.rule.remedy}"
-        )
+    if report.refusal:
+        raise UsageError(f"the table would be wrong: {report.refusal}")
     for line in rank_table_views.lines(report.warnings):
         print(line, file=sys.stderr)
     print(form.text(table))

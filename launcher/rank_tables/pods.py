@@ -1,4 +1,7 @@
-"""Devices that a cluster has given to pods, from `kubectl get pods -o json`: a device plugin writes them on each."""
+"""Devices that a cluster has given to pods: a device plugin writes them on each, as an annotation.
+
+Read from `kubectl get pods -o json`, or one pod's annotation from inside it; in that form pods tell each other too.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def allocations(data: bytes, name: str) -> tuple[tuple[Allocation, ...], tuple[s
                 f"{ascend.POD_ANNOTATION} yet; wait until it runs, and see to it that the Ascend device plugin does"
             )
         else:
-            found.append(_allocation(pod, annotation, f"{name}: {label}"))
+            found.append(allocation(annotation, f"{name}: {label}", _index(pod)))
             jobs[next((value for key in JOB_LABELS if (value := _map(pod, ("metadata", "labels")).get(key))), "")] = (
                 label
             )
@@ -99,7 +102,11 @@ def _pods(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return items
 
 
-def _allocation(pod: Mapping[str, Any], annotation: Any, where: str) -> Allocation:
+def allocation(annotation: Any, where: str, index: int | None) -> Allocation:
+    """What the annotation of one pod says. `where` it was read goes into messages; its last part names the pod.
+
+    Raises UsageError, one line, for what no device plugin writes.
+    """
     if not isinstance(annotation, str):
         raise UsageError(f"{where}: annotation {ascend.POD_ANNOTATION} is {kind(annotation)}, not text")
     given = load_object(annotation.encode(errors="replace"), f"{where}: annotation", "what a device plugin writes")
@@ -115,7 +122,44 @@ def _allocation(pod: Mapping[str, Any], annotation: Any, where: str) -> Allocati
     if not server.devices:
         raise UsageError(f"{where}: its annotation names no device")
     super_pod = given.get("super_pod_id", 0)
-    return Allocation(where.rpartition(": ")[2], server, str(super_pod), _index(pod))
+    return Allocation(where.rpartition(": ")[2], server, str(super_pod), index)
+
+
+def annotation(own: Allocation) -> dict[str, Any]:
+    """As a device plugin would write it: what `allocation` reads again."""
+    return {
+        "pod_name": own.pod,
+        "server_id": own.server.server_id,
+        "host_ip": own.server.host_ip,
+        "super_pod_id": own.super_pod,
+        "devices": [_written(device) for device in own.server.devices],
+    }
+
+
+def _written(device: Device) -> dict[str, Any]:
+    made: dict[str, Any] = {"device_id": str(device.device_id), "device_ip": device.device_ip}
+    if device.super_device_id is not None:
+        made["super_device_id"] = str(device.super_device_id)
+    if device.levels:
+        networks = {layer: network for network, layer in reversed(ascend.SCALE_OUT)}
+        made[ascend.LEVEL_LIST] = [
+            {
+                "level": level.net_layer,
+                "info": {
+                    networks.get(level.net_layer or 0, "inside"): {
+                        "net_layer": level.net_layer,
+                        "net_instance_id": level.net_instance_id,
+                        "net_type": level.net_type,
+                        "rank_addr_list": [
+                            {"addr_type": one.addr_type, "addr": one.addr, "ports": one.ports, "plane_id": one.plane_id}
+                            for one in level.addresses
+                        ],
+                    }
+                },
+            }
+            for level in device.levels
+        ]
+    return made
 
 
 class _Annotation:
@@ -142,6 +186,12 @@ class _Annotation:
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.error(key, value, "an integer")
         return value
+
+    def words(self, holder: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        value = holder.get(key) or []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(key, value, "a list of strings")
+        return tuple(value)
 
     def listing(self, holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
         value = holder.get(key) or []
@@ -180,7 +230,7 @@ def _level(reader: _Annotation, item: Mapping[str, Any]) -> Level:
             Address(
                 reader.word(address, "addr_type"),
                 reader.word(address, "addr"),
-                tuple(str(port) for port in address.get("ports") or ()),
+                reader.words(address, "ports"),
                 reader.word(address, "plane_id", required=False),
             )
             for address in reader.listing(item, "rank_addr_list")

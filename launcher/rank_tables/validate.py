@@ -8,7 +8,7 @@ from typing import Any
 
 from launcher import ascend
 from launcher.ascend import Board
-from launcher.errors import UsageError
+from launcher.errors import UsageError, one_line
 from launcher.rank_tables import check_levels, checks, topology
 from launcher.rank_tables.json_text import load_object
 from launcher.rank_tables.model import RankTable
@@ -37,6 +37,14 @@ class Report:
     @property
     def warnings(self) -> tuple[Finding, ...]:
         return tuple(found for found in self.findings if not found.is_error)
+
+    @property
+    def refusal(self) -> str:
+        """The first error in one line, with what to do and how many more there are; empty where there is none."""
+        if not self.errors:
+            return ""
+        first, more = self.errors[0], f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
+        return one_line(f"{first.rule.id} at {first.path}: {first.text}{more}; {first.rule.remedy}")
 
 
 def load(data: bytes, name: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ chaos-cluster: .venv/.dev  ## kill parts of the test cluster and of 20 runs on i
 	LAUNCHER_CHAOS_SEEDS=20 $(BIN)/python -m pytest -v -m cluster tests/cluster/test_chaos.py
 
 docs: .venv/.dev  ## generate docs/cli.md, docs/configuration.md, the batch example and the launcher's copy of the key schema
-	for name in schema configuration_docs kubernetes_docs rank_table_docs cli_docs batch_example; do $(BIN)/python -m tools.make_$$name || exit; done
+	for name in schema configuration_docs kubernetes_docs rank_table_docs failure_docs cli_docs batch_example; do $(BIN)/python -m tools.make_$$name || exit; done
 
 accuracy: .venv/.dev  ## real faces (DATA=folder with faces_train and lfw): about 40 minutes; writes benchmarks/results/
 	$(BIN)/python benchmarks/accuracy.py $(DATA)

@@ -3,7 +3,7 @@
 <storage>/runs/<run>/
     plan.json  run.json  events.jsonl  supervisor.{lock,log}
     train/     checkpoints/0-E_S.ckpt  metrics.jsonl  result.json  logs/rank_R.log  logs/attempt_A.log
-               attempts/A.json  _SUCCESS.json
+               attempts/A.json  rank_table.json (of the last start by rank table)  _SUCCESS.json
     evaluate/  lfw.json  scores.npz  roc.png  result.json  logs/…  _SUCCESS.json
     export/    sphereface.mindir  sphereface.onnx  result.json  logs/…  _SUCCESS.json
 """
@@ -36,6 +36,7 @@ LFW = "lfw.json"
 SCORES = "scores.npz"
 ROC = "roc.png"
 BAD_IMAGES = "bad_images.txt"
+RANK_TABLE = "rank_table.json"  # HCCL takes a file by its suffix
 
 STATUS_DIR_VARIABLE = "SPHEREFACE_STATUS_DIR"
 """Folder in which each rank keeps `rank_R.heartbeat` and, if it fails, leaves `rank_R.failure.json`."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from launcher import names
 from launcher.errors import STORAGE_EXIT
-from launcher.processes import process_tree
+from launcher.processes import mpirun, process_tree
 from runfolder import atomic, layout
 
 SCHEDULER = "scheduler"
@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
     process_tree.die_with_parent(signal.SIGKILL)
     if not _descends_from(pod):  # the parent died before this process was tied to it
         return NOT_STARTED_EXIT
+    os.environ.update(mpirun.rank_environment(os.environ))
     name = role(os.environ)
     try:
         atomic.append_line(layout.log_file(logs, name), opening_line(os.environ, datetime.now()))

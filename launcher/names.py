@@ -21,6 +21,12 @@ ENV_FOLDER = "LAUNCHER_FOLDER"
 ENV_STAGE = "LAUNCHER_STAGE"
 ENV_ATTEMPT = "LAUNCHER_ATTEMPT"
 
+ENV_POD = "LAUNCHER_POD_INDEX"
+"""Which pod of its attempt a process is in (0, 1, …); in an Indexed Job Kubernetes says it itself:"""
+ENV_COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
+ENV_SERVICE = "LAUNCHER_SERVICE"
+"""The headless Service under whose name the pods of an attempt find each other: `<host>.<service>`."""
+
 ENV_IMAGE = "LAUNCHER_IMAGE"
 """Image of a stage's container, as the spec names it; the marker keeps it."""
 
@@ -71,10 +77,15 @@ STAGES_KEY = "stages.json"
 STATUS_KEY = "status.json"
 """In the status ConfigMap: what `launcher status -o json` prints, kept by the runner."""
 
+PODS = "pods"
+"""The headless Service of a run that has several pods at a time."""
 PLAN, STATUS, RUNNER, READER, CLEANER = "plan", "status", "runner", "reader", "cleaner"
 STAGE = "stage"
 CHECKPOINTS, JUDGE, SUMMARY = "checkpoints", "judge", "summary"
 """Roles in a batch evaluation."""
+
+_OF_JOBS = ("job-name", "controller-uid")
+"""Also below batch.kubernetes.io/."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -113,6 +124,12 @@ def labels(run: str, role: str, stage: str = "", attempt: int | None = None) -> 
     if attempt is not None:
         own[LABEL_ATTEMPT] = str(attempt)
     return own
+
+
+def is_taken_label(key: str) -> bool:
+    """Whether we give objects of a run a label of that key, or the Job controller finds its pods by it."""
+    ours = key.startswith(PREFIX) or key in (LABEL_NAME, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_QUEUE)
+    return ours or key.removeprefix("batch.kubernetes.io/") in _OF_JOBS
 
 
 def batch_labels(batch: str, role: str) -> dict[str, str]:

@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from launcher import marker, names, progress, record
 from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, StorageError, UsageError
 from launcher.facts import Attempt
+from launcher.gang import END_S, TOLD_S, End, Gang
 from launcher.plan import Plan, Stage
 from launcher.processes import endings, msrun, process_tree, rank, rank_logs
 from launcher.processes.endings import Ending
 from launcher.processes.hang import HangWatch, Seen
+from launcher.processes.orders import Orders, Stop
 from launcher.processes.pod_output import PodOutput, begin_words
 from launcher.processes.process_tree import Process
 from launcher.processes.stage_processes import Member, StageProcesses
@@ -42,41 +45,6 @@ LAST_LINES = 15
 MAX_SHOWN = 500
 """Characters of a line that are kept of the last lines; the log has all of them."""
 _PORTS_TRIED = 4
-_FENCE_S = 1.0
-
-
-class Stop:
-    """Whether this process was told to stop, by a signal or by its supervisor's end."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def listen(self, supervisor: int | None) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        if supervisor is not None:
-            process_tree.die_with_parent(signal.SIGTERM)
-            self.asked = os.getppid() != supervisor
-
-    def _on_signal(self, _number: int, _frame: object) -> None:
-        self.asked = True
-
-
-class Fence:
-    """Whether the run has given this attempt up: a node that was lost to the cluster may still carry it out."""
-
-    def __init__(self, stage_folder: Path, attempt: int) -> None:
-        self._stage_folder = stage_folder
-        self._attempt = attempt
-        self._looked = 0.0
-
-    def passed(self) -> bool:
-        """Looks at the storage once a second at most."""
-        if time.monotonic() - self._looked < _FENCE_S:
-            return False
-        self._looked = time.monotonic()
-        return record.is_given_up(self._stage_folder, self._attempt)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,18 +61,20 @@ def main(arguments: list[str] | None = None) -> int:
     stop.listen(given.supervisor)
     process_tree.adopt_orphans()
     try:
-        return run(given.folder, given.stage, given.attempt, stop)
+        return run(given.folder, given.stage, given.attempt, stop, pod=_pod(os.environ))
     except LauncherError as error:
         print(f"error: {error}", file=sys.stderr)
         return STORAGE_EXIT if isinstance(error, StorageError) else CONFIGURATION_EXIT
 
 
-def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
+def run(folder: Path, stage_name: str, attempt: int, stop: Stop, *, pod: int = 0) -> int:
     """Raises NotFound for a folder without a plan, UsageError for a stage that is not in it, StorageError."""
     plan = record.read_plan(folder)
     if stage_name not in [stage.name for stage in plan.stages]:
         raise UsageError(f"run '{plan.run}' has no stage '{stage_name}'")
     stage = plan.stage(stage_name)
+    if pod >= stage.nodes:
+        raise UsageError(f"stage '{stage_name}' of run '{plan.run}' has {stage.nodes} pod(s), and none of number {pod}")
     stage_folder = layout.stage_folder(folder, stage.name)
     if record.is_given_up(stage_folder, attempt):
         print(f"[launcher] attempt {attempt} of {stage.name} was given up before it began", flush=True)
@@ -112,45 +82,121 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop) -> int:
     begun = Attempt(attempt, time.time(), pid=os.getpid())
     if marker.is_complete(stage_folder, stage, plan.hash):
         print(f"[launcher] {stage.name} is complete already", flush=True)
-        record.write_attempt(stage_folder, replace(begun, ended=time.time(), exit_code=0))
+        if pod == 0:
+            record.write_attempt(stage_folder, replace(begun, ended=time.time(), exit_code=0))
         return 0
-    record.write_attempt(stage_folder, begun)
+    processes = StageProcesses(stage, folder, attempt, pod)
+    gang = Gang(processes.status, stage.nodes, pod)
+    if pod == 0:
+        record.write_attempt(stage_folder, begun)
     with record.storage_errors(stage_folder):
-        (stage_folder / layout.RESULT).unlink(missing_ok=True)  # of an attempt that did not complete the stage
-        _forget(layout.status_folder(stage_folder, attempt))
-    output = PodOutput(stage_folder, attempt)
+        if pod == 0:
+            (stage_folder / layout.RESULT).unlink(missing_ok=True)  # of an attempt that did not complete the stage
+        gang.forget(processes.numbers)
+    output = PodOutput(stage_folder, attempt, pod)
     output.say(f"{begin_words(stage.name, attempt)}, {stage.processes} process(es)")
-    processes = StageProcesses(stage, folder, attempt)
-    ending = _carry_out(processes, stop, Fence(stage_folder, attempt), output)
-    if ending.exit_code == 0:
-        ending = _mark(stage_folder, stage, plan, attempt)
-    ended = _told(begun, ending, processes)
-    for line in [_summary(stage, ended), *ended.last_lines]:
+    orders = Orders(stop, stage_folder, attempt)
+    if stage.nodes == 1:
+        ending = _carry_out(processes, orders, gang, output)
+        told = _told(begun, ending, processes)
+    else:
+        told = _together(plan, begun, processes, orders, gang, output)
+    return _finish(stage_folder, plan, stage, told, output) if pod == 0 else told.exit_code or 0
+
+
+def _pod(environment: Mapping[str, str]) -> int:
+    text = environment.get(names.ENV_POD) or environment.get(names.ENV_COMPLETION_INDEX) or "0"
+    if not text.isdecimal():
+        raise UsageError(f"{names.ENV_POD} is '{text}', but must be the number of this pod: 0, 1, …")
+    return int(text)
+
+
+def _finish(stage_folder: Path, plan: Plan, stage: Stage, told: Attempt, output: PodOutput) -> int:
+    """Writes what makes the attempt's end known: the marker, its last words, its record."""
+    if told.exit_code == 0:
+        ending = _mark(stage_folder, stage, plan, told.attempt)
+        if ending.exit_code:
+            told = replace(_ended(told, ending), rank=0 if stage.ranks > 1 else None)
+    for line in [_summary(stage, told), *told.last_lines]:
         output.say(line)
-    if ending.reason != "Superseded":  # its end is written already, and truer
-        record.write_attempt(stage_folder, ended)
-    return ending.exit_code
+    if told.reason != "Superseded":  # its end is written already, and truer
+        record.write_attempt(stage_folder, told)
+    return told.exit_code or 0
 
 
-def _carry_out(processes: StageProcesses, stop: Stop, fence: Fence, output: PodOutput) -> Ending:
+def _together(
+    plan: Plan, begun: Attempt, processes: StageProcesses, orders: Orders, gang: Gang, output: PodOutput
+) -> Attempt:
+    """One pod of several: begins when all are there; pod 0 tells the end of all, the others their own to it."""
+    start_s = plan.kubernetes.start_deadline_s if plan.kubernetes else 0.0
+    try:
+        processes.prepare()  # before the others can begin: their logs count from here
+        gang.enter(socket.gethostname(), msrun.free_port(""))
+        ending = gang.meet(start_s, orders.over, output.say)
+        if ending is None:
+            host = gang.address(os.environ.get(names.ENV_SERVICE, ""))
+            ending = _carry_out(processes, orders, gang, output, host, gang.port())
+    except OSError as error:
+        ending = endings.not_started(error)
+    told = _told(begun, ending, processes)
+    if gang.pod not in gang.ends():
+        with suppress(OSError):
+            gang.tell(End(gang.pod, time.time(), ending, told.last_lines))
+    if gang.pod:
+        if ending.exit_code:
+            _await_told(processes, begun.attempt)
+        return told
+    if ending.exit_code == 0:
+        ending = gang.complete(END_S, orders.over)
+        told = _ended(told, ending)
+    first = gang.first_failure()
+    if first and first.pod and ending.exit_code and ending.reason != "Superseded":
+        told = replace(_ended(told, first.ending), rank=first.ending.rank, last_lines=first.last_lines)
+    return told
+
+
+def _tell_early(processes: StageProcesses, gang: Gang, ending: Ending) -> None:
+    """At once: the others fail for this in a moment, and pod 0 tells the first."""
+    with suppress(OSError):
+        gang.tell(End(gang.pod, time.time(), ending, _told(Attempt(0, 0.0), ending, processes).last_lines))
+
+
+def _await_told(processes: StageProcesses, attempt: int) -> None:
+    """Until pod 0 has written why the attempt ended: the cluster ends all pods as soon as one has failed."""
+    until = time.monotonic() + TOLD_S
+    folder = processes.logs.parent
+    while time.monotonic() < until:
+        known = record.read_attempt(folder, attempt)
+        if known is None or known.ended is not None:
+            return
+        time.sleep(TICK_S)
+
+
+def _carry_out(
+    processes: StageProcesses, orders: Orders, gang: Gang, output: PodOutput, host: str = msrun.HOST, port: int = 0
+) -> Ending:
     for _ in range(_PORTS_TRIED):
         try:
-            processes.start(os.environ)
+            if not port:
+                processes.prepare()
             output.follow(processes)
-            ending = _watch(processes, stop, fence, output)
+            processes.start(os.environ, host, port)
+            ending = _watch(processes, orders, gang, output)
         except OSError as error:
             ending = endings.not_started(error)
+        if ending.exit_code and port:
+            _tell_early(processes, gang, ending)
         stuck = processes.stop(_GRACE_S.get(ending.reason, FAILURE_GRACE_S))
         output.forward(final=True)
         if stuck:
             output.say(f"could not be ended: process {', '.join(str(process.pid) for process in stuck)}")
-        if ending.culprit != rank.SCHEDULER or not _port_was_taken(processes):
+        if port or ending.culprit != rank.SCHEDULER or not _port_was_taken(processes):
             break
         output.say("another process took the scheduler's port; trying the next one")
     return ending
 
 
-def _watch(processes: StageProcesses, stop: Stop, fence: Fence, output: PodOutput) -> Ending:
+def _watch(processes: StageProcesses, orders: Orders, gang: Gang, output: PodOutput) -> Ending:
     """Returns once the attempt has ended or has to be ended."""
     policy = processes.stage.policy
     hangs = HangWatch(policy)
@@ -161,12 +207,11 @@ def _watch(processes: StageProcesses, stop: Stop, fence: Fence, output: PodOutpu
         exit_code = processes.first_exit()
         members = processes.look(now)
         output.forward()
-        if exit_code != 0 and stop.asked:
-            return Ending(endings.TERMINATED_EXIT, "Terminated", "told to stop")
-        if fence.passed():
-            return Ending(1, "Superseded", "the run has given this attempt up")
-        failure = endings.first_failure(members, endings.read_failures(processes.status, processes.stage.processes))
-        if failure:
+        over = orders.over()
+        if over and not (exit_code == 0 and over.reason == "Terminated"):
+            return over
+        failures = endings.read_failures(processes.status, processes.stage.ranks)
+        if failure := endings.first_failure(members, failures) or gang.failed():
             return failure
         if exit_code == 0 or processes.lingers(now, LINGER_S):
             return Ending(0)
@@ -184,7 +229,7 @@ def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending |
     living = [member for member in processes.members.values() if member.ended is None]
     seen = {member.name: _seen(member, processes, everything) for member in living}
     workers = [seen[name] for name in processes.ranks if name in seen]
-    helpers = [seen[name] for name in (rank.SCHEDULER, rank.MSRUN) if name in seen]
+    helpers = [seen[name] for name in (rank.SCHEDULER, processes.msrun) if name in seen]
     if any(name not in processes.members for name in processes.ranks):
         workers += helpers[-1:]  # msrun has still to start the others
     hang = hangs.judge(clock, workers, helpers)
@@ -198,7 +243,7 @@ def _seen(member: Member, processes: StageProcesses, everything: Mapping[int, Pr
     state, cpu_s = member.process.state, processes.cpu_s(member, everything)
     waited_s = processes.waited_s(member, everything)
     seen = Seen(member.name, stopped=state == "T", cpu_s=cpu_s, waited_s=waited_s, reads=state == "D")
-    number = processes.ranks.index(member.name) if member.name in processes.ranks else None
+    number = processes.numbers[processes.ranks.index(member.name)] if member.name in processes.ranks else None
     beat = None if number is None else progress.read_heartbeat(processes.status, number)
     return replace(seen, phase=beat.phase, epoch=beat.epoch, step=beat.step) if beat else seen
 
@@ -223,9 +268,14 @@ def _mark(stage_folder: Path, stage: Stage, plan: Plan, attempt: int) -> Ending:
 
 def _told(begun: Attempt, ending: Ending, processes: StageProcesses) -> Attempt:
     lines: tuple[str, ...] = ()
-    if ending.culprit in processes.names:
+    if ending.culprit in processes.offsets:
         lines = rank_logs.last_lines(processes.log(ending.culprit), LAST_LINES, processes.offsets[ending.culprit])
         lines = tuple(line[:MAX_SHOWN] for line in lines)
+    ended = replace(_ended(begun, ending), last_lines=lines)
+    return replace(ended, rank=ending.rank if processes.stage.ranks > 1 else None)
+
+
+def _ended(begun: Attempt, ending: Ending) -> Attempt:
     return replace(
         begun,
         ended=time.time(),
@@ -233,8 +283,6 @@ def _told(begun: Attempt, ending: Ending, processes: StageProcesses) -> Attempt:
         reason=ending.reason,
         message=ending.message,
         retry=ending.retry,
-        rank=ending.rank if processes.stage.processes > 1 else None,
-        last_lines=lines,
     )
 
 
@@ -243,14 +291,6 @@ def _summary(stage: Stage, ended: Attempt) -> str:
         return f"attempt {ended.attempt} of {stage.name} is complete"
     lines = "; its last lines:" if ended.last_lines else ""
     return f"attempt {ended.attempt} of {stage.name} ended, {ended.reason}: {ended.message}{lines}"
-
-
-def _forget(status: Path) -> None:
-    """Heartbeats of an earlier start under the same number would be taken for this one's."""
-    if status.is_dir():
-        for path in status.iterdir():
-            if path.is_file():
-                path.unlink()
 
 
 if __name__ == "__main__":

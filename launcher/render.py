@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from launcher import names, templates
@@ -16,7 +16,7 @@ from launcher import plan as plans
 from launcher.errors import SpecError
 from launcher.kubernetes_values import toleration
 from launcher.plan import Plan, Stage
-from launcher.spec import KubernetesSpec
+from launcher.spec import DRIVER_OF_HOST, KubernetesSpec
 
 MAX_CONFIG_MAP = 1 << 20
 """Bytes of data that the API server takes in one."""
@@ -42,6 +42,7 @@ def manifests(plan: Plan) -> list[dict[str, Any]]:
         _object(plan, "role", names.RUNNER, runner, {"runner": runner, "queue": kubernetes_of(plan).queue, **others}),
         _object(plan, "role-binding", names.RUNNER, runner),
         _status(plan),
+        *([_service(plan)] if plan.nodes > 1 else []),
         runner_job(plan),
     ]
 
@@ -117,6 +118,7 @@ def stage_pod_values(plan: Plan, stage: Stage) -> dict[str, Any]:
         "devices": str(stage.processes),
         "node_selector": {**plan.profile.node_selector, **kubernetes.node_selector},
         "tolerations": _tolerations(*plan.profile.tolerations, *kubernetes.tolerations),
+        "driver": list(_driver(plan)) if kubernetes.driver == DRIVER_OF_HOST else [],
     }
 
 
@@ -155,16 +157,34 @@ def _status(plan: Plan) -> dict[str, Any]:
     return _object(plan, "status", names.STATUS, name, {"annotations": _annotations(plan) | facts})
 
 
+def _service(plan: Plan) -> dict[str, Any]:
+    selector = {names.LABEL_RUN: plan.run, names.LABEL_ROLE: names.STAGE}
+    return _object(plan, "service", names.PODS, names.object_name(plan.run, names.PODS), {"selector": selector})
+
+
 def _stage_job(plan: Plan, stage: Stage) -> dict[str, Any]:
     kubernetes = kubernetes_of(plan)
     deadline = stage.policy.deadline_s
     values = stage_pod_values(plan, stage) | {
-        "labels": {**kubernetes.labels, **names.labels(plan.run, names.STAGE, stage.name, 1)},
+        "labels": {
+            **plan.profile.labels,
+            **kubernetes.labels,
+            **names.labels(plan.run, names.STAGE, stage.name, 1),
+        },
         "folder": verbatim(plan.folder),
         "stage": stage.name,
+        "nodes": stage.nodes,
+        "service": names.object_name(plan.run, names.PODS) if stage.nodes > 1 else "",
         "active_deadline_s": math.ceil(deadline + kubernetes.start_deadline_s + BACKSTOP_S) if deadline else None,
     }
     return queued(plan, _object(plan, "stage", names.STAGE, names.stage_job(plan.run, stage.name, 1), values))
+
+
+def _driver(plan: Plan) -> Iterator[dict[str, str]]:
+    """Volumes of the node's driver, with their kind: without it an empty folder is made of what a node lacks."""
+    for index, path in enumerate(plan.profile.mounts):
+        kind = "Directory" if path.endswith("/") else "File"
+        yield {"name": f"driver-{index}", "path": path.rstrip("/"), "type": kind}
 
 
 def _tolerations(*taints: str) -> list[dict[str, Any]]:
@@ -200,6 +220,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "role": ("rbac.authorization.k8s.io/v1", "Role"),
     "role-binding": ("rbac.authorization.k8s.io/v1", "RoleBinding"),
     "status": ("v1", "ConfigMap"),
+    "service": ("v1", "Service"),
     "runner": ("batch/v1", "Job"),
     "stage": ("batch/v1", "Job"),
     "cleaner": ("batch/v1", "Job"),

@@ -121,6 +121,12 @@ REASONS: Mapping[str, Reason] = {
         ),
         Reason("Suspended", "The Job is suspended; a queue (Kueue) or a person holds it back.", retry=True),
         Reason("StorageConflict", "The storage holds another run of this name; choose another name.", retry=False),
+        Reason(
+            "GangIncomplete",
+            "Not all of its pods started within kubernetes.start_deadline_s, and one alone cannot work; their devices "
+            "are free again.",
+            retry=False,
+        ),
         Reason("Superseded", "A later attempt of the stage had begun.", retry=True, disruption=True),
         Reason("RecordUnreadable", "The run's record cannot be read; `launcher delete` removes the run.", retry=False),
     )

@@ -73,6 +73,16 @@ def status_folder(stage: Path, attempt: int) -> Path:
     return stage / STATUS / f"attempt_{attempt}"
 
 
+def pod_file(status: Path, pod: int) -> Path:
+    """Of a pod among several of one attempt: that it is there, and where."""
+    return status / f"pod_{pod}.json"
+
+
+def pod_end_file(status: Path, pod: int) -> Path:
+    """How that pod ended."""
+    return status / f"pod_{pod}.end.json"
+
+
 def pid_file(status: Path, name: str) -> Path:
     return status / f"{name}.pid"
 

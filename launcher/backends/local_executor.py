@@ -60,7 +60,7 @@ class LocalExecutor:
             supervisor.sweep(self._folder, grace_s=0.0)
             return Look(ended=True, exit_code=code)
         status = layout.status_folder(layout.stage_folder(self._folder, stage.name), attempt)
-        ranks = [layout.pid_file(status, layout.rank_name(number)) for number in range(stage.processes)]
+        ranks = [layout.pid_file(status, layout.rank_name(number)) for number in range(stage.ranks)]
         return Look(ended=False, working=all(path.exists() for path in ranks))
 
     def stop(self, stage: Stage, attempt: int) -> None:

@@ -22,6 +22,7 @@ from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, Sto
 from launcher.marker import is_complete
 from launcher.plan import Plan, Stage
 from launcher.processes import process_tree
+from launcher.processes.orders import Stop
 from launcher.profiles import Profile
 from launcher.spec import StagePolicy
 from runfolder import atomic, layout
@@ -46,7 +47,7 @@ class Batch:
 
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    stop = pod.Stop()
+    stop = Stop()
     stop.listen(None)
     process_tree.adopt_orphans()
     policy = StagePolicy(deadline_s=given.deadline, heartbeat_s=given.heartbeat, stall_s=given.stall)
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         return STORAGE_EXIT if isinstance(error, StorageError) else CONFIGURATION_EXIT
 
 
-def judge(batch: Batch, index: int, stop: pod.Stop) -> int:
+def judge(batch: Batch, index: int, stop: Stop) -> int:
     """Raises UsageError for an index that the list does not have, StorageError where nothing can be written."""
     made = index_plan(batch, index)
     folder, stage = Path(made.folder), made.stages[0]

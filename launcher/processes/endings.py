@@ -54,7 +54,7 @@ def read_failures(status: Path, ranks: int) -> list[RankFailure]:
 
 def first_failure(members: Sequence[Member], failures: Sequence[RankFailure]) -> Ending | None:
     """None while nothing has failed."""
-    several = any(member.name in (rank.SCHEDULER, rank.MSRUN) for member in members)
+    several = any(member.name == rank.SCHEDULER or rank.is_msrun(member.name) for member in members)
     died = min((member for member in members if _is_failure(member, members)), key=_order, default=None)
     said = min(failures, key=lambda failure: failure.time, default=None)
     stopped = next((member for member in members if _is_stopped(member)), None)
@@ -101,7 +101,7 @@ def _is_failure(member: Member, members: Sequence[Member]) -> bool:
 
 
 def _is_stopped(member: Member) -> bool:
-    return member.ended is None and member.process.state == "T" and member.name != rank.MSRUN
+    return member.ended is None and member.process.state == "T" and not rank.is_msrun(member.name)
 
 
 def _stopped(member: Member) -> Ending:
@@ -113,7 +113,7 @@ def _stopped(member: Member) -> Ending:
 
 def _order(member: Member) -> tuple[float, int]:
     """First by time; of those seen together, a killed msrun took its ranks along, and else fell with them."""
-    if member.name == rank.MSRUN:
+    if rank.is_msrun(member.name):
         return member.ended or 0.0, 0 if (member.exit_code or 0) < 0 else 3
     return member.ended or 0.0, 2 if member.name == rank.SCHEDULER else 1
 

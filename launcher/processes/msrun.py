@@ -6,6 +6,7 @@ import re
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -17,8 +18,21 @@ _PORT_TAKEN = ("Address already in use", "Failed to init the tcp server", "Faile
 _WORKER_EXIT = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
 
 
-def command(argv: Sequence[str], *, processes: int, port: int, log_dir: Path) -> list[str]:
-    """The command line that runs `argv`, which begins with "python", once a rank and once as their scheduler.
+@dataclass(frozen=True)
+class Team:
+    """The ranks that work together, and which of them are this machine's: one pod of several."""
+
+    ranks: int
+    here: int
+    pod: int = 0
+    """0, 1, …; its ranks follow those of the pods before it."""
+    host: str = HOST
+    """Address of pod 0, which runs the scheduler."""
+    port: int = 0
+
+
+def command(argv: Sequence[str], team: Team, log_dir: Path) -> list[str]:
+    """The command line that runs `argv`, which begins with "python", once a rank and in pod 0 as their scheduler.
 
     `--tail_worker_log` names a rank that does not exist: the pod shows the ranks' lines itself, whole.
     """
@@ -26,22 +40,23 @@ def command(argv: Sequence[str], *, processes: int, port: int, log_dir: Path) ->
         sys.executable,
         "-m",
         "mindspore.parallel.cluster.run",
-        f"--worker_num={processes}",
-        f"--local_worker_num={processes}",
-        f"--master_addr={HOST}",
-        f"--master_port={port}",
+        f"--worker_num={team.ranks}",
+        f"--local_worker_num={team.here}",
+        f"--node_rank={team.pod}",
+        f"--master_addr={team.host}",
+        f"--master_port={team.port}",
         f"--cluster_time_out={TOPOLOGY_TIMEOUT_S}",
         f"--log_dir={log_dir}",
         "--join=True",
-        f"--tail_worker_log={processes}",
+        f"--tail_worker_log={team.ranks}",
         *argv,
     ]
 
 
-def free_port() -> int:
+def free_port(host: str = HOST) -> int:
     """A port that was free just now; another process may still take it before the scheduler does."""
     with socket.socket() as listener:
-        listener.bind((HOST, 0))
+        listener.bind((host, 0))
         port: int = listener.getsockname()[1]
         return port
 

@@ -52,7 +52,11 @@ def begin_words(stage: str, attempt: int) -> str:
 
 
 class PodOutput:
-    def __init__(self, stage_folder: Path, attempt: int) -> None:
+    """Of pod 0: what all ranks write, of other pods too, whose logs lie on the same storage. Of another pod: what its
+    own ranks write, and no copy of that is kept."""
+
+    def __init__(self, stage_folder: Path, attempt: int, pod: int = 0) -> None:
+        self._pod = pod
         self._log = layout.log_file(stage_folder / layout.LOGS, POD)
         self._copy = layout.attempt_log(stage_folder, attempt)
         self._tails: list[tuple[int, LineTail]] = []
@@ -60,9 +64,10 @@ class PodOutput:
 
     def follow(self, processes: StageProcesses) -> None:
         """From now on shows what the ranks of this attempt write."""
+        numbers = processes.numbers if self._pod else range(processes.stage.ranks)
         self._tails = [
             (number, LineTail(processes.log(name), processes.offsets[name]))
-            for number, name in enumerate(processes.ranks)
+            for number, name in ((number, layout.rank_name(number)) for number in numbers)
         ]
 
     def forward(self, *, final: bool = False) -> None:
@@ -73,15 +78,17 @@ class PodOutput:
 
     def say(self, text: str) -> None:
         """On stdout, and kept in the log; a log that cannot be written must not end the stage."""
+        text = f"pod {self._pod}: {text}" if self._pod else text
         self._print(list(_prefixed(_OWN, [text])))
         stamp = datetime.now().isoformat(sep=" ", timespec="milliseconds").replace(".", ",")
         with contextlib.suppress(OSError):
             atomic.append_line(self._log, f"{stamp}:INFO:{text}")
 
     def _print(self, lines: Sequence[str]) -> None:
-        with contextlib.suppress(OSError):
-            # Closed each time: only then does a network file system show them to others.
-            atomic.append_lines(self._copy, lines)
+        if not self._pod:
+            with contextlib.suppress(OSError):
+                # Closed each time: only then does a network file system show them to others.
+                atomic.append_lines(self._copy, lines)
         if self._closed:
             return
         try:

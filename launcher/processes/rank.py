@@ -23,6 +23,7 @@ from runfolder import atomic, layout
 
 SCHEDULER = "scheduler"
 MSRUN = "msrun"
+"""Of the first pod; that of pod 2 is called `msrun_2`."""
 NOT_STARTED_EXIT = 127
 NO_LOG_EXIT = STORAGE_EXIT
 """The storage is full or not writable, so that not even a log can be begun."""
@@ -32,7 +33,18 @@ def role(environment: Mapping[str, str]) -> str:
     """By the variables that msrun (or, for one process, the pod) sets: `rank_R`, `scheduler` or `msrun`."""
     if environment.get("MS_ROLE") == "MS_SCHED":
         return SCHEDULER
-    return layout.rank_name(environment["RANK_ID"]) if "RANK_ID" in environment else MSRUN
+    if "RANK_ID" in environment:
+        return layout.rank_name(environment["RANK_ID"])
+    return msrun_of(int(environment.get(names.ENV_POD, "0")))
+
+
+def msrun_of(pod: int) -> str:
+    """What pod `pod` of an attempt calls its msrun: their logs lie in one folder."""
+    return f"{MSRUN}_{pod}" if pod else MSRUN
+
+
+def is_msrun(name: str) -> bool:
+    return name.startswith(MSRUN)
 
 
 def read_pid(status: Path, name: str) -> int | None:

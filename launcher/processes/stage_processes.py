@@ -41,21 +41,28 @@ class Member:
 class StageProcesses:
     """One attempt on this machine. Call `start`, then `look` again and again, then `stop` in every case."""
 
-    def __init__(self, stage: Stage, run_folder: Path, attempt: int) -> None:
+    def __init__(self, stage: Stage, run_folder: Path, attempt: int, pod: int = 0) -> None:
+        """`pod` of the attempt's `stage.nodes`: only its ranks are this machine's."""
         folder = layout.stage_folder(run_folder, stage.name)
         self.stage = stage
         self.status = layout.status_folder(folder, attempt)
         self.logs = folder / layout.LOGS
         self.members: dict[str, Member] = {}
         self._first: subprocess.Popen[bytes] | None = None
-        self.ranks = [layout.rank_name(number) for number in range(stage.processes)]
-        self._several = stage.processes > 1
-        self.names = [*self.ranks, *([rank.SCHEDULER, rank.MSRUN] if self._several else [])]
+        self._pod = pod
+        first = pod * stage.processes
+        self.numbers = range(first, first + stage.processes)
+        self.ranks = [layout.rank_name(number) for number in self.numbers]
+        self.msrun = rank.msrun_of(pod)
+        self._several = stage.ranks > 1
+        scheduler = [] if pod else [rank.SCHEDULER]
+        self.names = [*self.ranks, *([*scheduler, self.msrun] if self._several else [])]
         self._marker = {
             names.ENV_RUN: run_folder.name,
             names.ENV_FOLDER: str(run_folder),
             names.ENV_STAGE: stage.name,
             names.ENV_ATTEMPT: str(attempt),
+            names.ENV_POD: str(pod),
         }
         self.offsets: dict[str, int] = {}
         """Where the last start begins in each log."""
@@ -63,24 +70,24 @@ class StageProcesses:
     def log(self, name: str) -> Path:
         return layout.log_file(self.logs, name)
 
-    def start(self, environment: Mapping[str, str]) -> None:
-        """Starts the stage's program with one more environment below the stage's own. Raises OSError."""
+    def prepare(self) -> None:
+        """From here on its logs are this start's; those of ranks in other pods too. Raises OSError."""
         self.status.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         for name in self.names:
             layout.pid_file(self.status, name).unlink(missing_ok=True)
-        self.offsets = {name: rank_logs.size(self.log(name)) for name in self.names}
+        everyone = [layout.rank_name(number) for number in range(self.stage.ranks)]
+        self.offsets = {name: rank_logs.size(self.log(name)) for name in (*self.names, *everyone)}
         self.members.clear()
+
+    def start(self, environment: Mapping[str, str], host: str = msrun.HOST, port: int = 0) -> None:
+        """Starts the stage's program with one more environment below the stage's own, after `prepare`. The scheduler
+        of several ranks is at `host` and `port`. Raises OSError."""
         wrapper = ["-m", "launcher.processes.rank", str(os.getpid()), str(self.status), str(self.logs)]
         argv = [*wrapper, *self.stage.argv]
         if self._several:
-            start = msrun.command(
-                ["python", *argv],
-                processes=self.stage.processes,
-                port=msrun.free_port(),
-                log_dir=self.status / rank.MSRUN,
-            )
-            argv = [*wrapper, *start]
+            team = msrun.Team(self.stage.ranks, self.stage.processes, self._pod, host, port or msrun.free_port())
+            argv = [*wrapper, *msrun.command(["python", *argv], team, self.status / self.msrun)]
         self._first = subprocess.Popen(
             [sys.executable, *argv],
             stdin=subprocess.DEVNULL,
@@ -88,7 +95,7 @@ class StageProcesses:
             cwd=self.status,  # MindSpore leaves files where it runs
         )
         first = process_tree.read(self._first.pid) or Process(self._first.pid, 0, "X", 0.0, 0, 0)
-        name = rank.MSRUN if self._several else self.ranks[0]
+        name = self.msrun if self._several else self.ranks[0]
         self.members[name] = Member(name, first)
 
     def look(self, now: float) -> list[Member]:
@@ -130,7 +137,7 @@ class StageProcesses:
         """
         self.look(time.time())
         # msrun kills all ranks as soon as one has ended, also the one that still saves its checkpoint: it has to wait.
-        process_tree.send(self._alive([rank.MSRUN]), signal.SIGSTOP)
+        process_tree.send(self._alive([self.msrun]), signal.SIGSTOP)
         process_tree.send(self._alive(self.ranks), signal.SIGTERM)
         until = time.monotonic() + grace_s
         while self._alive(self.ranks) and time.monotonic() < until:
@@ -172,7 +179,7 @@ class StageProcesses:
 
     def _ask_msrun(self) -> None:
         """msrun may have waited for a rank before its exit code was seen; it reports the codes that are not 0."""
-        log = rank_logs.LineTail(self.log(rank.MSRUN), self.offsets[rank.MSRUN])
+        log = rank_logs.LineTail(self.log(self.msrun), self.offsets[self.msrun])
         told = msrun.worker_exits("\n".join(log.read(final=True)))
         for name in self.ranks:
             if self._is_untold(name) and self.members[name].process.pid in told:
@@ -184,7 +191,7 @@ class StageProcesses:
 
     def _put_first(self, now: float) -> None:
         """Of ranks that were seen dead at once, msrun names the first; it killed the others for it."""
-        log = rank_logs.LineTail(self.log(rank.MSRUN), self.offsets[rank.MSRUN])
+        log = rank_logs.LineTail(self.log(self.msrun), self.offsets[self.msrun])
         told = next(iter(msrun.worker_exits("\n".join(log.read(final=True)))), None)
         for name in self.ranks:
             if self._fell(name, now) and self.members[name].process.pid == told:

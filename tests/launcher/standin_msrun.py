@@ -18,24 +18,29 @@ from pathlib import Path
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--worker_num", type=int)
+    parser.add_argument("--local_worker_num", type=int)
+    parser.add_argument("--node_rank", type=int)
     parser.add_argument("--master_port", type=int)
     parser.add_argument("--log_dir", type=Path)
-    for name in ("--local_worker_num", "--master_addr", "--cluster_time_out", "--join", "--tail_worker_log"):
+    for name in ("--master_addr", "--cluster_time_out", "--join", "--tail_worker_log"):
         parser.add_argument(name)
     parser.add_argument("argv", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     given.log_dir.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "RANK_SIZE": str(given.worker_num), "MS_SCHED_PORT": str(given.master_port)}
-    with (given.log_dir / "scheduler.log").open("w") as log:
-        mine = {**environment, "MS_ROLE": "MS_SCHED", "RANK_ID": "0"}
-        scheduler = subprocess.Popen(given.argv, stdout=log, stderr=log, env=mine)
+    scheduler = None
+    if given.node_rank == 0:
+        with (given.log_dir / "scheduler.log").open("w") as log:
+            mine = {**environment, "MS_ROLE": "MS_SCHED", "RANK_ID": "0"}
+            scheduler = subprocess.Popen(given.argv, stdout=log, stderr=log, env=mine)
     workers = []
-    for rank in range(given.worker_num):
+    first = given.node_rank * given.local_worker_num
+    for rank in range(first, first + given.local_worker_num):
         with (given.log_dir / f"worker_{rank}.log").open("w") as log:
             mine = {**environment, "MS_ROLE": "MS_WORKER", "RANK_ID": str(rank)}
             workers.append(subprocess.Popen(given.argv, stdout=log, stderr=log, env=mine, start_new_session=True))
     failed = join(workers)
-    return 1 if scheduler.wait() != 0 or failed else 0
+    return 1 if (scheduler and scheduler.wait() != 0) or failed else 0
 
 
 def join(workers: list[subprocess.Popen[bytes]]) -> bool:

@@ -31,6 +31,7 @@ PATHS: Mapping[str, str] = {
     "resourcequotas": "/api/v1",
     "secrets": "/api/v1",
     "serviceaccounts": "/api/v1",
+    "services": "/api/v1",
     "jobs": "/apis/batch/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",

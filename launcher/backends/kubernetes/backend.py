@@ -26,6 +26,7 @@ GONE_S = 30.0
 
 _RESOURCES = {
     "ConfigMap": "configmaps",
+    "Service": "services",
     "ServiceAccount": "serviceaccounts",
     "Role": "roles",
     "RoleBinding": "rolebindings",
@@ -106,7 +107,7 @@ class KubernetesBackend:
         if seen.began or seen.runner.working:
             wrote = any(stage.attempts for stage in seen.status.stages)
             ending.clean_storage(self._api, plan, self._patience, required=wrote)
-        return ending.remove(self._api, run)
+        return ending.remove(self._api, run, services=plan.nodes > 1)
 
     def _see(self, run: str) -> Seen:
         return run_status.see(self._api, run, self._clock())

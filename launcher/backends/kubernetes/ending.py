@@ -28,10 +28,13 @@ CLEAN_S = 180.0
 
 REMOVED = ("jobs", "pods", "rolebindings", "roles", "serviceaccounts", "configmaps")
 """In this order; the plan, which holds the run's name, goes last of all."""
+SERVICES = ("services",)
+"""Of a run with several pods at a time; whoever has none needs no right to see them."""
 
 _KINDS = {
     "jobs": "job.batch",
     "pods": "pod",
+    "services": "service",
     "rolebindings": "rolebinding.rbac.authorization.k8s.io",
     "roles": "role.rbac.authorization.k8s.io",
     "serviceaccounts": "serviceaccount",
@@ -81,11 +84,11 @@ def await_cancelled(see: Callable[[], Seen], patience: Patience) -> Seen | None:
     return None
 
 
-def remove(api: Api, run: str) -> tuple[str, ...]:
+def remove(api: Api, run: str, *, services: bool = False) -> tuple[str, ...]:
     """Everything with the run's label, as `kind/name`; can be run again after it was cut short."""
     found = [
         (resource, thing["metadata"]["name"])
-        for resource in REMOVED
+        for resource in (*(SERVICES if services else ()), *REMOVED)
         for thing in api.list(resource, labels=selector(run))
         # The pods of a Job go with it.
         if resource != "pods" or not thing["metadata"].get("ownerReferences")

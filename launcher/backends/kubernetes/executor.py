@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from launcher import names, record, render, states
-from launcher.backends.kubernetes import observe, run_status
+from launcher.backends.kubernetes import gang_look, observe, queueing, run_status
 from launcher.backends.kubernetes.api import Api, Object
 from launcher.errors import ApiError, BackendError
 from launcher.executor import Look
@@ -46,6 +46,8 @@ class _Watch:
     """So long nobody could see whether it starts."""
     stopped: float | None = None
     hopeless_since: float | None = None
+    cause: tuple[Look, float] | None = None
+    """Of several pods: what the first to fail said, and when that was seen."""
     told: str = ""
     """The last trouble that was printed."""
 
@@ -69,6 +71,7 @@ class KubernetesExecutor:
         self._owner = owner
         self._clock = clock
         self._steady = steady
+        self._queue = queueing.Queue(api, plan.kubernetes.queue if plan.kubernetes else "", steady)
         self._watch = _Watch("", 0, 0.0)
 
     def start(self, stage: Stage, attempt: int) -> None:
@@ -114,21 +117,54 @@ class KubernetesExecutor:
         labels = f"{run_status.selector(self._plan.run, names.STAGE)},{chosen}"
         pods = list(self._api.list("pods", labels=labels))
         if watch.job is not None and watch.stopped is None:
-            seen = observe.look(watch.job, pods, ())
+            seen = self._looked_at(watch, watch.job, pods)
             if seen.working and not seen.reason:
                 return seen
         job = run_status.find(self._api, "jobs", name)
         if job is None and watch.job is None and not pods and watch.stopped is None and self._never_began(watch):
             return self._create(watch)
         watch.job = job or watch.job
-        seen = observe.look(job, pods, ())
+        seen = self._looked_at(watch, job, pods)
         if not seen.ended and not seen.working:
-            seen = observe.look(job, pods, run_status.events(self._api, job, pods))
+            thing = gang_look.told_by_events(job, pods, self._plan.stage(watch.stage).nodes)
+            seen = self._looked_at(watch, job, pods, run_status.events_of(self._api, thing))
         last = watch.last
         if seen.reason == "PodDeleted" and seen.ended and states.reason_of(last.reason).disruption:
             # A pod that is gone has left no trace of why; but it was told while it was ending.
             seen = replace(seen, reason=last.reason, message=last.message)
+        if job is not None and watch.stopped is None and queueing.is_held(job):
+            seen = self._held(watch, job, seen, bool(pods))
         return replace(seen, node=seen.node or last.node, image=seen.image or last.image)
+
+    def _held(self, watch: _Watch, job: Object, seen: Look, has_pods: bool) -> Look:
+        """By its queue: before it began, it waits; later its quota was taken back, and another attempt waits anew."""
+        begun = layout.status_folder(self._folder(watch.stage), watch.attempt).exists()
+        if not begun and not has_pods:
+            return replace(seen, message=self._queue.tell(job))
+        if seen.ended and seen.exit_code == 0:
+            return seen
+        over = seen.ended or not has_pods
+        if over:
+            self._remove(watch)
+        return replace(seen, ended=over, reason="Preempted", message=queueing.TAKEN_BACK)
+
+    def _looked_at(
+        self, watch: _Watch, job: Object | None, pods: Sequence[Object], events: Sequence[Object] = ()
+    ) -> Look:
+        nodes = self._plan.stage(watch.stage).nodes
+        if nodes == 1:
+            return observe.look(job, pods, events)
+        seen = gang_look.look(job, pods, events, nodes)
+        if not seen.ended or seen.exit_code == 0:
+            return seen
+        # One that failed decides; the attempt is over when the others have ended too.
+        watch.cause = watch.cause or (seen, self._steady())
+        cause, since = watch.cause
+        if gang_look.living(pods) and self._steady() - since < STOP_S:
+            if states.reason_of(cause.reason).disruption:
+                self._remove(watch)  # of a node that is lost the Job hears late
+            return replace(cause, ended=False, working=True)
+        return cause
 
     def _judge(self, watch: _Watch, seen: Look) -> Look:
         now = self._steady()
@@ -148,7 +184,9 @@ class KubernetesExecutor:
         if limit and self._waited_s(watch) > limit:
             self._remove(watch)
             why = ": ".join(part for part in (seen.reason, seen.message) if part) or "nobody says why"
-            return replace(seen, ended=True, reason="NotStarted", message=f"not started within {limit:g} s ({why})")
+            alone = self._plan.stage(watch.stage).nodes == 1
+            message = f"not {'' if alone else 'all pods '}started within {limit:g} s ({why})"
+            return replace(seen, ended=True, reason="NotStarted" if alone else "GangIncomplete", message=message)
         return seen
 
     def _create(self, watch: _Watch) -> Look:
@@ -195,7 +233,7 @@ class KubernetesExecutor:
         since = started.started if started else self._clock()
         if watch.job is not None:
             text = watch.job.get("status", {}).get("startTime")
-            if text is None and watch.job["spec"].get("suspend"):
+            if text is None and queueing.is_suspended(watch.job):
                 return 0.0
             since = datetime.fromisoformat(text).timestamp() if text else since
         return self._clock() - since - watch.blind_s
@@ -207,7 +245,7 @@ class KubernetesExecutor:
 
     def _ranks_begun(self, stage: Stage, attempt: int) -> bool:
         status = layout.status_folder(self._folder(stage.name), attempt)
-        ranks = (layout.pid_file(status, layout.rank_name(number)) for number in range(stage.processes))
+        ranks = (layout.pid_file(status, layout.rank_name(number)) for number in range(stage.ranks))
         return all(path.exists() for path in ranks)
 
     def _folder(self, stage: str) -> Path:

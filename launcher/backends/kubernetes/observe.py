@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from launcher import names, states
-from launcher.backends.kubernetes import wording
+from launcher.backends.kubernetes import queueing, wording
 from launcher.backends.kubernetes.api import Object
 from launcher.executor import Look
 
@@ -82,6 +82,9 @@ def _job_end(job: Object) -> Object | None:
 
 
 def _not_created(job: Object, events: Sequence[Object]) -> Look:
+    if queueing.is_held(job):
+        message = queueing.waits(job["metadata"]["labels"][names.LABEL_QUEUE])
+        return Look(ended=False, reason="QueuedForQuota", message=message)
     if job["spec"].get("suspend"):
         return Look(ended=False, reason="Suspended", message="the Job is suspended")
     refusal = _last_event(events, "FailedCreate", kind="Job")

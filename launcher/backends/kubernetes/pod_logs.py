@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from launcher import names
 from launcher.backends import LogLine, LogQuery
-from launcher.backends.kubernetes import kept_logs, log_window, observe
+from launcher.backends.kubernetes import gang_look, kept_logs, log_window, observe
 from launcher.backends.kubernetes.api import Api, Object
 from launcher.backends.kubernetes.attempt_log import AttemptLog, Line
 from launcher.backends.kubernetes.kept_logs import KeptLogs, NotKept
@@ -52,7 +52,8 @@ def look(api: Api, plan: Plan, observe_run: Callable[[], RunStatus]) -> Seen:
     for pod in api.list("pods", labels=f"{names.LABEL_RUN}={plan.run},{names.LABEL_ROLE}={names.STAGE}"):
         labels = pod["metadata"].get("labels", {})
         stage, attempt = labels.get(names.LABEL_STAGE, ""), labels.get(names.LABEL_ATTEMPT, "")
-        if attempt.isdecimal():
+        # The first of several pods prints what the ranks of all of them say.
+        if attempt.isdecimal() and gang_look.index_of(pod) == 0:
             by_key.setdefault((stage, int(attempt)), []).append(pod)
     newest = {key: observe.newest(pods) for key, pods in by_key.items()}
     return Seen(status, {key: pod for key, pod in newest.items() if pod is not None})
@@ -163,7 +164,7 @@ class Reading:
         few and all over the log: what is there of them is taken.)"""
         if self.query.tail is None:
             return False
-        wanted = range(self.plan.stage(stage).processes) if self.query.rank is None else [self.query.rank]
+        wanted = range(self.plan.stage(stage).ranks) if self.query.rank is None else [self.query.rank]
         counts = dict.fromkeys(wanted, 0)
         for text in texts:
             rank = pod_output.parse(text)[0]

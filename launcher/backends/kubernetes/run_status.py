@@ -147,8 +147,12 @@ def annotation(thing: Object, key: str) -> str:
 
 
 def events(api: Api, job: Object | None, pods: Sequence[Object]) -> list[Object]:
-    """What `observe.look` reads of them, if anything; they name their thing as `involvedObject`."""
-    thing = observe.told_by_events(job, pods)
+    """What `observe.look` reads of them, if anything."""
+    return events_of(api, observe.told_by_events(job, pods))
+
+
+def events_of(api: Api, thing: Object | None) -> list[Object]:
+    """They name their thing as `involvedObject`."""
     return list(api.list("events", fields=f"involvedObject.name={thing['metadata']['name']}")) if thing else []
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from launcher import render
+from launcher.backends.kubernetes import queueing
 from launcher.backends.kubernetes.api import Api, Object, pages
-from launcher.backends.kubernetes.doctor import claim, demand, nodes, quota, rights, surroundings
+from launcher.backends.kubernetes.doctor import claim, demand, nodes, queue, quota, rights, surroundings
 from launcher.doctor import Finding, error, ok, warning
 from launcher.errors import ApiError, BackendError
 from launcher.plan import Plan
@@ -62,7 +63,7 @@ def _namespace(api: Api, name: str) -> Object | Finding:
 def _rights(api: Api, plan: Plan) -> Iterator[Finding]:
     granting = all(_allowed(api, right) for right in rights.GRANTING)
     role = next(thing for thing in render.manifests(plan) if thing["kind"] == "Role")
-    needed = rights.of_verbs() + (() if granting else rights.of_role(role))
+    needed = rights.of_verbs(plan.nodes) + (() if granting else rights.of_role(role))
     missing = [right for right in needed if not _allowed(api, right)]
     yield from rights.judge(missing, len(needed), api.namespace)
 
@@ -86,9 +87,23 @@ def _of_namespace(api: Api, plan: Plan, namespace: Object | None) -> Iterator[Fi
         yield from quota.judge(list(api.list("resourcequotas")), ranges, asked, pods, kubernetes.priority_class)
     except ApiError as failure:
         yield _unreadable(quota.CHECK, failure, "what is left is not known; submit finds out")
+    if kubernetes.queue:
+        yield _queue(api, kubernetes.queue)
     yield _claim(api, kubernetes.claim)
     if kubernetes.image_pull_secret:
         yield _pull_secret(api, kubernetes.image_pull_secret)
+
+
+def _queue(api: Api, name: str) -> Finding:
+    try:
+        version = queueing.preferred_version(api, queueing.KUEUE)
+    except ApiError as failure:
+        return queue.no_kueue(name) if failure.status == 404 else _unreadable(queue.CHECK, failure, queue.LOOK_YOURSELF)
+    path = f"/apis/{queueing.KUEUE}/{version}/namespaces/{api.namespace}/localqueues"
+    try:
+        return queue.judge(name, api.namespace, list(pages(api, path)))
+    except ApiError as failure:
+        return _unreadable(queue.CHECK, failure, queue.LOOK_YOURSELF)
 
 
 def _claim(api: Api, name: str) -> Finding:
@@ -120,7 +135,7 @@ def _pull_secret(api: Api, name: str) -> Finding:
 
 def _nodes(api: Api, plan: Plan) -> Finding:
     jobs = render.stage_manifests(plan)
-    hungriest = max(plan.stages, key=lambda stage: stage.processes)
+    hungriest = max(plan.stages, key=lambda stage: stage.ranks)
     pod = demand.pod_spec(jobs[hungriest.name])
     try:
         listed = list(pages(api, "/api/v1/nodes", {}))

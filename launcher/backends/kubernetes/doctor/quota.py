@@ -19,6 +19,7 @@ _OBJECTS = {
     "Role": ("count/roles.rbac.authorization.k8s.io",),
     "RoleBinding": ("count/rolebindings.rbac.authorization.k8s.io",),
     "Job": ("count/jobs.batch",),
+    "Service": ("services", "count/services"),
 }
 """Names under which a quota may count an object."""
 
@@ -30,10 +31,14 @@ def usage(manifests: Sequence[Mapping[str, Any]], stages: Sequence[Mapping[str, 
     for thing in (*manifests, *stages):
         used = demand.total(used, {name: Decimal(1) for name in _OBJECTS[thing["kind"]]})
     runner = [demand.of_pod(demand.pod_spec(thing)) for thing in manifests if thing["kind"] == "Job"]
-    staged = [demand.of_pod(demand.pod_spec(stage)) for stage in stages]
-    requests = demand.total(*(one.requests for one in runner), demand.largest(one.requests for one in staged))
-    limits = demand.total(*(one.limits for one in runner), demand.largest(one.limits for one in staged))
-    pods = Decimal(len(runner) + bool(staged))
+    staged = [(demand.of_pod(demand.pod_spec(stage)), int(stage["spec"]["parallelism"])) for stage in stages]
+    requests = demand.total(
+        *(one.requests for one in runner), demand.largest(_times(one.requests, pods) for one, pods in staged)
+    )
+    limits = demand.total(
+        *(one.limits for one in runner), demand.largest(_times(one.limits, pods) for one, pods in staged)
+    )
+    pods = Decimal(len(runner) + max((pods for _, pods in staged), default=0))
     return {
         **used,
         **{f"requests.{name}": value for name, value in requests.items()},
@@ -42,6 +47,10 @@ def usage(manifests: Sequence[Mapping[str, Any]], stages: Sequence[Mapping[str, 
         "pods": pods,
         "count/pods": pods,
     }
+
+
+def _times(amounts: Mapping[str, Decimal], pods: int) -> dict[str, Decimal]:
+    return {name: value * pods for name, value in amounts.items()}
 
 
 def judge(

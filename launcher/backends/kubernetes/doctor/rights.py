@@ -24,6 +24,12 @@ _BY_VERB: Mapping[str, str] = {
 }
 """What the launcher's calls are, as `kubectl auth can-i` writes them."""
 
+_OF_SEVERAL_PODS: Mapping[str, str] = {
+    "submit": "create services, get services",
+    "delete": "list services, delete services",
+}
+"""And those of a run with more than one pod at a time."""
+
 
 @dataclass(frozen=True)
 class Right:
@@ -65,8 +71,10 @@ GRANTING = (
 """With both of these, somebody may give rights that he does not have."""
 
 
-def of_verbs() -> tuple[Right, ...]:
-    return tuple(right for purpose, text in _BY_VERB.items() for right in _parse(purpose, text))
+def of_verbs(pods: int = 1) -> tuple[Right, ...]:
+    """For a run with so many pods at a time."""
+    tables = (_BY_VERB, _OF_SEVERAL_PODS) if pods > 1 else (_BY_VERB,)
+    return tuple(right for table in tables for purpose, text in table.items() for right in _parse(purpose, text))
 
 
 def of_role(role: Mapping[str, Any]) -> tuple[Right, ...]:

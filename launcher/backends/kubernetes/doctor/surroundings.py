@@ -37,7 +37,7 @@ def pod_security(namespace: Mapping[str, Any], manifests: Sequence[Mapping[str, 
         return error(
             "pod security",
             f"{name} enforces {level}, and the run's pods meet only {verdict.level}: {reasons}",
-            "leave out what breaks the rules (kubernetes.templates), or use another namespace",
+            "leave out what breaks the rules (kubernetes.templates, kubernetes.driver), or use another namespace",
         )
     enforced = f"enforces {level}" if _ENFORCE in (namespace["metadata"].get("labels") or {}) else "enforces no level"
     return ok("pod security", f"{name} {enforced}; the run's pods meet {verdict.level}")

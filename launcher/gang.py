@@ -1,0 +1,167 @@
+"""The pods of one attempt that work together: each is a process of its own, and all see one storage.
+
+They wait for each other before any rank begins, and each leaves there how it ended: pod 0 speaks for all of them. Files
+are the only way between them, so a pod that is lost is simply one that says nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from launcher.processes.endings import Ending
+from runfolder import atomic, layout
+
+LOOK_S = 0.5
+NAME_S = 60.0
+"""How long the name of pod 0 may take to be known: it is, as soon as its pod has an address."""
+END_S = 60.0
+"""How long another pod may take to tell its end, once one has ended well."""
+TOLD_S = 15.0
+"""So long a pod that failed stays, so that pod 0 tells why before the cluster ends it too."""
+
+_OWN = re.compile(r"(?:rank_(?P<rank>\d+)|pod_(?P<pod>\d+)|msrun_?(?P<msrun>\d*)|(?P<scheduler>scheduler))\.")
+
+
+@dataclass(frozen=True)
+class Card:
+    """That a pod is there."""
+
+    pod: int
+    host: str
+    """Its host name; with the run's headless Service it is a name in the cluster's DNS."""
+    port: int
+    """Free for the scheduler, which pod 0 runs."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a pod ended: what `Ending` holds, when it was seen, and the last lines of whoever failed."""
+
+    pod: int
+    time: float
+    ending: Ending
+    last_lines: tuple[str, ...] = ()
+
+
+class Gang:
+    """Pod `pod` of `nodes`, and what it sees of the others in the attempt's status folder."""
+
+    def __init__(self, status: Path, nodes: int, pod: int) -> None:
+        self._status = status
+        self._nodes = nodes
+        self.pod = pod
+        self._looked = 0.0
+
+    def enter(self, host: str, port: int) -> None:
+        """Raises OSError."""
+        atomic.write_json(layout.pod_file(self._status, self.pod), asdict(Card(self.pod, host, port)))
+
+    def cards(self) -> dict[int, Card]:
+        """Of all pods that are there, by number."""
+        read = (_read(layout.pod_file(self._status, pod)) for pod in range(self._nodes))
+        return {card["pod"]: Card(**card) for card in read if card}
+
+    def tell(self, end: End) -> None:
+        """Raises OSError."""
+        atomic.write_json(layout.pod_end_file(self._status, self.pod), asdict(end))
+
+    def ends(self) -> dict[int, End]:
+        read = (_read(layout.pod_end_file(self._status, pod)) for pod in range(self._nodes))
+        return {
+            end["pod"]: End(end["pod"], end["time"], Ending(**end["ending"]), tuple(end["last_lines"]))
+            for end in read
+            if end
+        }
+
+    def first_failure(self) -> End | None:
+        """Of any pod, by time: the others failed for it."""
+        failed = [end for end in self.ends().values() if end.ending.exit_code]
+        return min(failed, key=lambda end: end.time, default=None)
+
+    def failed(self) -> Ending | None:
+        """Whether another pod has failed; looks at the storage twice a second at most."""
+        if self._nodes == 1 or time.monotonic() - self._looked < LOOK_S:
+            return None
+        self._looked = time.monotonic()
+        end = self.first_failure()
+        return None if end is None or end.pod == self.pod else end.ending
+
+    def complete(self, limit_s: float, over: Callable[[], Ending | None]) -> Ending:
+        """Waits until every pod has ended well. Pod 0 does so before it writes the marker."""
+        until = time.monotonic() + limit_s
+        while len(ends := self.ends()) < self._nodes or any(end.ending.exit_code for end in ends.values()):
+            if ending := self.failed() or over():
+                return ending
+            if time.monotonic() > until:
+                silent = _listed(pod for pod in range(self._nodes) if pod not in ends)
+                return Ending(1, "RankFailed", f"{silent} did not tell its end within {limit_s:g} s of the others")
+            time.sleep(LOOK_S)
+        return Ending(0)
+
+    def meet(self, limit_s: float, over: Callable[[], Ending | None], say: Callable[[str], None]) -> Ending | None:
+        """Waits for the others, for `limit_s` (0: as long as it takes); None: all are there."""
+        since, told = time.monotonic(), ""
+        while len(cards := self.cards()) < self._nodes:
+            absent = _listed(pod for pod in range(self._nodes) if pod not in cards)
+            waits = f"waits for {absent} ({len(cards)} of {self._nodes} are here)"
+            if waits != told:
+                say(told := waits)
+            if ending := self.failed() or over():
+                return ending
+            if limit_s and time.monotonic() - since > limit_s:
+                message = f"only {len(cards)} of {self._nodes} pods began within {limit_s:g} s; {absent} did not"
+                return Ending(1, "GangIncomplete", message)
+            time.sleep(LOOK_S)
+        return None
+
+    def address(self, service: str, limit_s: float = NAME_S) -> str:
+        """Of pod 0, by its name in the cluster's DNS. Raises OSError, with the name."""
+        name = f"{self.cards()[0].host}.{service}" if service else self.cards()[0].host
+        until = time.monotonic() + limit_s
+        while True:
+            try:
+                return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
+            except OSError as error:
+                if time.monotonic() > until:
+                    words = f"pod 0 is not found by its name {name} ({error.strerror}); is the Service {service} there?"
+                    raise OSError(words) from None
+            time.sleep(LOOK_S)
+
+    def port(self) -> int:
+        """Of the scheduler, in pod 0."""
+        return self.cards()[0].port
+
+    def forget(self, ranks: range) -> None:
+        """What an earlier start of this pod under the same attempt left; files of other pods may be new. Raises
+        OSError."""
+        for path in self._status.iterdir() if self._status.is_dir() else ():
+            found = _OWN.match(path.name)
+            if path.is_file() and found and self._is_own(found.groupdict(), ranks):
+                path.unlink(missing_ok=True)
+
+    def _is_own(self, found: Mapping[str, str | None], ranks: range) -> bool:
+        if found["rank"] is not None:
+            return int(found["rank"]) in ranks
+        if found["scheduler"]:
+            return self.pod == 0
+        return int(found["pod"] or found["msrun"] or 0) == self.pod
+
+
+def _listed(pods: Any) -> str:
+    numbers = [str(pod) for pod in pods]
+    return f"pod{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+
+
+def _read(path: Path) -> Any:
+    """None for what is not there yet, or is another program's."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None

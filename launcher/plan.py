@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import LauncherError, SpecError
-from launcher.profiles import Profile, load_profile
+from launcher.profiles import Profile, load_profile, wrong_count
 from launcher.spec import STAGES, KubernetesSpec, RunSpec, StagePolicy
 from runfolder import layout
 
@@ -193,6 +193,8 @@ def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
     if name == layout.TRAIN:
         if not profile.trains:
             raise SpecError(f"device {profile.name} is for inference and cannot train; choose another for stage train")
+        if fault := wrong_count(profile, spec.devices):
+            raise SpecError(f"devices is {spec.devices}, but {fault}")
         nodes, processes = spec.nodes, spec.devices
         if nodes * processes > 1:
             values["is_distributed"] = True

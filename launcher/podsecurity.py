@@ -108,7 +108,7 @@ def _added_capabilities(spec: Spec) -> Iterator[str]:
 def _host_paths(spec: Spec) -> Iterator[str]:
     for volume in spec.get("volumes") or ():
         if volume.get("hostPath") is not None:
-            yield f"volume {volume['name']}: hostPath is a folder of the node"
+            yield f"volume {volume['name']}: hostPath is a path of the node"
 
 
 def _host_ports(spec: Spec) -> Iterator[str]:

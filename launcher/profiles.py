@@ -9,13 +9,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from launcher import ascend, states
 from launcher import kubernetes_values as syntax
-from launcher.errors import SpecError
-from launcher.names import user_folder
+from launcher.errors import SpecError, one_line
+from launcher.names import is_taken_label, user_folder
 from runfolder import strict_yaml, typed
 
 _OURS = Path(__file__).parent / "profiles"
@@ -25,7 +25,9 @@ MSRUN, RANK_TABLE, MPIRUN = "msrun", "rank-table", "mpirun"
 STARTS = (MSRUN, RANK_TABLE, MPIRUN)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_PATH = re.compile(r"/[A-Za-z0-9._/-]*[A-Za-z0-9._-]")
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+/?")
+_OF_CONTAINERS = ("/tmp", "/dev", "/proc", "/sys")  # noqa: S108  in a pod
+"""What a container has of its own."""
 _LAST_EXIT_CODE = 255
 
 
@@ -55,7 +57,7 @@ class Profile:
     shm: str = ""
     """Size of a pod's /dev/shm where the spec names none; empty = the spec's own default."""
     mounts: tuple[str, ...] = ()
-    """Paths of the driver on its nodes, for `kubernetes.driver: host`; usually a container runtime brings them."""
+    """The driver on its nodes, for `kubernetes.driver: host`: files, and folders with a `/` at the end."""
     board: str = ""
     """Key of `ascend.BOARDS`: which devices of a server may work together; empty = no such rule."""
     start: str = MSRUN
@@ -67,23 +69,82 @@ class Profile:
 KEYS = tuple(field.name for field in fields(Profile) if field.name != "name")
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong, or odd, in the file of a profile."""
+
+    where: str
+    """`file:line`, or the file."""
+    text: str
+    is_error: bool = True
+
+
 def names(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    return tuple(sorted(_files(environment)))
+    return tuple(sorted(files(environment)))
+
+
+def files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Of each profile by its name; a user's own in place of ours."""
+    folders = (_OURS, user_folder(environment) / "profiles")
+    return {path.stem: path for folder in folders for path in folder.glob("*.yaml") if _NAME.fullmatch(path.stem)}
+
+
+def is_ours(path: Path) -> bool:
+    return path.parent == _OURS
 
 
 def load_profile(name: str, environment: Mapping[str, str] = os.environ) -> Profile:
     """Raises SpecError for a name that no profile has, and with `file:line` for a profile that is wrong."""
-    files = _files(environment)
-    if name not in files:
-        hint = strict_yaml.did_you_mean(name, files)
-        raise SpecError(f"device must be one of {', '.join(sorted(files))}, not '{name}'{hint}")
+    found = files(environment)
+    if name not in found:
+        hint = strict_yaml.did_you_mean(name, found)
+        raise SpecError(f"device must be one of {', '.join(sorted(found))}, not '{name}'{hint}")
+    profile, findings = check(found[name])
+    if profile is None:
+        first = next(finding for finding in findings if finding.is_error)
+        raise SpecError(f"{first.where}: {first.text}")
+    return profile
+
+
+def check(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
+    """The profile in a file, None where it is not one, and all that is to be said of it.
+
+    Raises SpecError for a file that cannot be read, or is no YAML that a profile could be.
+    """
     try:
-        document = strict_yaml.read(files[name])
+        document = strict_yaml.read(path)
     except strict_yaml.StrictYamlError as error:
-        raise SpecError(str(error)) from None
+        raise SpecError(one_line(str(error))) from None
     except OSError as error:
-        raise SpecError(f"{files[name]}: cannot read the profile: {error.strerror}") from None
-    return _profile(name, document)
+        raise SpecError(f"{path}: cannot read the profile: {error.strerror}") from None
+    values, findings = _read(document)
+    if not _NAME.fullmatch(path.stem):
+        said = f"'{path.stem}' is no name of a device: lower-case letters, digits and '-', at most 40 characters"
+        findings.append(Finding(document.name, one_line(said)))
+    if any(finding.is_error for finding in findings):
+        return None, tuple(findings)
+    image = f"sphereface:{values['device_target'].lower()}"
+    return Profile(path.stem, **{"image": image, **values}), (*findings, *_oddities(document, values))
+
+
+def as_document(profile: Profile) -> dict[str, Any]:
+    """The profile as a file would say it, without what is empty."""
+    values = {key: getattr(profile, key) for key in KEYS}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return {key: value for key, value in plain.items() if value not in ("", [], {})}
+
+
+def wrong_count(profile: Profile, devices: int) -> str | None:
+    """Why so many devices of one server cannot work together; None where they can, or nothing is known of it."""
+    board = ascend.BOARDS.get(profile.board)
+    if board is None:
+        return None
+    if board.counts and devices not in board.counts:
+        rings = f": up to {board.ring} inside one ring, or all {max(board.counts)}" if board.ring else ""
+        return f"of {board.title} {', '.join(map(str, board.counts))} devices of a server can work together{rings}"
+    if devices > board.max_device_id + 1:
+        return f"a server of {board.title} has {board.max_device_id + 1} devices"
+    return None
 
 
 def missing_devices(profile: Profile, count: int, root: Path = Path("/")) -> str | None:
@@ -100,25 +161,42 @@ def missing_devices(profile: Profile, count: int, root: Path = Path("/")) -> str
     )
 
 
-def _files(environment: Mapping[str, str]) -> dict[str, Path]:
-    folders = (_OURS, user_folder(environment) / "profiles")
-    return {path.stem: path for folder in folders for path in folder.glob("*.yaml") if _NAME.fullmatch(path.stem)}
-
-
-def _profile(name: str, document: strict_yaml.Document) -> Profile:
+def _read(document: strict_yaml.Document) -> tuple[dict[str, Any], list[Finding]]:
+    """The values that are right, and what is wrong with the others."""
     values: dict[str, Any] = {}
+    findings = []
     for key, raw in document.values.items():
+        where = document.where(str(key))
         if key not in KEYS:
             hint = strict_yaml.did_you_mean(str(key), KEYS)
-            raise SpecError(f"{document.where(str(key))}: unknown key '{key}'{hint}; a profile has {', '.join(KEYS)}")
+            text = f"unknown key '{key}'{hint}; a profile has {', '.join(KEYS)}"
+            findings.append(Finding(where, one_line(text)))
+            continue
         try:
             values[key] = _READERS[key](raw)
         except ValueError as error:
-            raise SpecError(f"{document.where(key)}: {key} {error}") from None
-    if "device_target" not in values:
-        raise SpecError(f"{document.name}: device_target is missing; it is one of {', '.join(DEVICE_TARGETS)}")
-    image = f"sphereface:{values['device_target'].lower()}"
-    return Profile(name, **{"image": image, **values})
+            findings.append(Finding(where, one_line(f"{key} {error}")))
+    if "device_target" not in document.values:
+        text = f"device_target is missing; it is one of {', '.join(DEVICE_TARGETS)}"
+        findings.append(Finding(document.name, text))
+    return values, findings
+
+
+def _oddities(document: strict_yaml.Document, values: Mapping[str, Any]) -> list[Finding]:
+    """Of a profile without errors: what reads well and means nothing."""
+    found = []
+    if values["device_target"] != "Ascend":
+        what = f"but device_target is {values['device_target']}"
+        if values.get("start") == RANK_TABLE:
+            found.append(("start", f"start is {RANK_TABLE}, which MindSpore takes on Ascend only, {what}"))
+        if values.get("start") == MPIRUN and values["device_target"] == "CPU":
+            found.append(("start", f"start is {MPIRUN}, which MindSpore takes on GPU and Ascend only, {what}"))
+        if "board" in values:
+            found.append(("board", f"board is {values['board']}, a board of Ascend, {what}"))
+    if not values.get("resource"):
+        said = "but no resource, so that pods ask for no device"
+        found += [(key, f"has {key}, {said}") for key in ("node_selector", "tolerations") if values.get(key)]
+    return [Finding(document.where(key), text, is_error=False) for key, text in found]
 
 
 def _text(raw: Any) -> str:
@@ -145,6 +223,13 @@ def _selector(raw: Any) -> dict[str, str]:
     return _texts(raw)
 
 
+def _labels(raw: Any) -> dict[str, str]:
+    for key in _selector(raw):
+        if is_taken_label(key):
+            raise ValueError(f"has {key}, which the launcher or Kubernetes sets itself")
+    return _selector(raw)
+
+
 def _tolerations(raw: Any) -> tuple[str, ...]:
     if not isinstance(raw, list) or not all(isinstance(taint, str) for taint in raw):
         raise ValueError('must be a list of texts, as in ["gpu=yes:NoSchedule"]')
@@ -155,7 +240,13 @@ def _tolerations(raw: Any) -> tuple[str, ...]:
 
 def _mounts(raw: Any) -> tuple[str, ...]:
     if not isinstance(raw, list) or not all(isinstance(path, str) and _PATH.fullmatch(path) for path in raw):
-        raise ValueError('must be a list of absolute paths, as in ["/usr/local/Ascend/driver"]')
+        raise ValueError('must be a list of absolute paths, folders with a "/" at the end, as in ["/usr/local/dcmi/"]')
+    paths = [PurePosixPath(path) for path in raw]
+    for index, path in enumerate(paths):
+        if over := [root for root in _OF_CONTAINERS if path.is_relative_to(root)]:
+            raise ValueError(f"has {path}, and a container has a {over[0]} of its own")
+        if path in paths[:index]:
+            raise ValueError(f"has {path} twice")
     return tuple(raw)
 
 
@@ -181,7 +272,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "node_selector": _selector,
     "tolerations": _tolerations,
     "image": lambda raw: syntax.image(_text(raw)),
-    "labels": _selector,
+    "labels": _labels,
     "shm": lambda raw: syntax.quantity(_text(raw), low="1Mi"),
     "mounts": _mounts,
     "board": lambda raw: typed.value(raw, {"type": "str", "choices": tuple(ascend.BOARDS)}),

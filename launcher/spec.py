@@ -16,6 +16,9 @@ DEVICE_COUNTS = (1, 2, 4, 8)
 MAX_NODES = 512
 """Pods of one stage: their names and the plan hold three digits of an index."""
 
+DRIVER_OF_RUNTIME, DRIVER_OF_HOST = "runtime", "host"
+"""Who brings the driver of a device into a pod."""
+
 MAX_SECONDS = 10 * 365 * 86_400
 """Ten years: longer than anybody waits, and a number that every field of Kubernetes takes."""
 
@@ -55,7 +58,10 @@ class KubernetesSpec:
     memory: str = "8Gi"
     """Memory that each stage's pod requests and may not exceed."""
     shm: str = "2Gi"
-    """Size of /dev/shm; what lies there counts as memory."""
+    """Size of /dev/shm; what lies there counts as memory. The device's profile may have another default."""
+    driver: str = DRIVER_OF_RUNTIME
+    """`runtime`: the container runtime brings the driver of the device. `host`: stages mount it from their node,
+    read-only, by the `mounts` of its profile; only a namespace of the level `privileged` takes such pods."""
     user: int = 10001
     """User and group id of every process; the storage must be writable for it."""
     node_selector: Mapping[str, str] = field(default_factory=dict)

@@ -242,15 +242,18 @@ def _for_place(merged: _Layer, place: Place) -> _Layer:
     if spec_kubernetes.SECTION not in place.sections:
         values, notes = spec_place.pass_over(merged.values, merged.origins)
         return _Layer(values, merged.origins, (*merged.notes, *notes))
+    profile = load_profile(merged.values.get("device", RunSpec.device))
+    said = {f"{spec_kubernetes.SECTION}.{key}": value for key, value in spec_kubernetes.of_profile(profile).items()}
+    merged = _merge([_Layer(said, dict.fromkeys(said, f"profile {profile.name}")), merged])
     return _Layer(spec_place.pod_paths(merged.values, merged.origins), merged.origins, merged.notes)
 
 
 def _kubernetes(values: Mapping[str, Any], origins: Mapping[str, str]) -> KubernetesSpec:
     key = f"{spec_kubernetes.SECTION}.templates"
     own = spec_place.read_templates(Path(values[key]), origins[key]) if key in values else {}
-    image = load_profile(values.get("device", RunSpec.device)).image
-    made = spec_kubernetes.make({"image": image, **_section(values, spec_kubernetes.SECTION)}, own)
+    made = spec_kubernetes.make(_section(values, spec_kubernetes.SECTION), own)
     spec_place.check_cluster(made, origins)
+    spec_place.check_driver(made, load_profile(values.get("device", RunSpec.device)), values["storage"], origins)
     return made
 
 

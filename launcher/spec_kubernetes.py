@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from launcher import kubernetes_values as syntax
 from launcher import names
-from launcher.spec import MAX_SECONDS, KubernetesSpec
+from launcher.profiles import Profile
+from launcher.spec import DRIVER_OF_HOST, DRIVER_OF_RUNTIME, MAX_SECONDS, KubernetesSpec
 from runfolder import typed
 from runfolder.strict_yaml import did_you_mean
 
@@ -28,9 +29,6 @@ MAX_USER = 2**31 - 1
 MAX_ANNOTATIONS = 250_000
 """Bytes of all annotations of an object, less than Kubernetes' 256 KiB so that ours have their place."""
 
-_OURS = ("app.kubernetes.io/name", "app.kubernetes.io/managed-by", "app.kubernetes.io/part-of")
-_OF_JOBS = ("job-name", "controller-uid")
-"""Labels by which the Job controller finds its pods; also below batch.kubernetes.io/."""
 _OF_OTHERS = (
     "kubectl.kubernetes.io/",
     "kubernetes.io/config.",
@@ -73,6 +71,11 @@ def make(values: Mapping[str, Any], own_templates: Mapping[str, str]) -> Kuberne
     return KubernetesSpec(**plain, **maps, templates=own_templates)
 
 
+def of_profile(profile: Profile) -> dict[str, Any]:
+    """What the device's profile says of keys that a spec may leave out."""
+    return {"image": profile.image} | ({"shm": profile.shm} if profile.shm else {})
+
+
 def _entry(full: str, name: str, key: str, raw: Any) -> str:
     if not isinstance(raw, str):
         raise ValueError(f"{full}.{key} must be text, not {syntax.shown(raw)}; put it in quotes")
@@ -85,13 +88,9 @@ def _entry(full: str, name: str, key: str, raw: Any) -> str:
         return raw
     if name == "labels" and key == names.LABEL_QUEUE:
         raise ValueError(f"{full}.{key} would hold back the runner too; name the queue by {SECTION}.queue")
-    if name == "labels" and _is_taken(key):
+    if name == "labels" and names.is_taken_label(key):
         raise ValueError(f"{full}.{key} is set by the launcher or by Kubernetes itself")
     return _located(f"{full}.{key}", lambda: syntax.label_value(raw))
-
-
-def _is_taken(key: str) -> bool:
-    return key.startswith(names.PREFIX) or key in _OURS or key.removeprefix("batch.kubernetes.io/") in _OF_JOBS
 
 
 def _tolerations(full: str, raw: Any) -> tuple[str, ...]:
@@ -105,9 +104,8 @@ def _tolerations(full: str, raw: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(taints))
 
 
-def _pull_policy(text: str) -> str:
-    typed.value(text, {"type": "str", "choices": PULL_POLICIES})
-    return text
+def _one_of(*words: str) -> Callable[[str], str]:
+    return lambda text: str(typed.value(text, {"type": "str", "choices": words}))
 
 
 def _folder(text: str) -> str:
@@ -131,12 +129,13 @@ _LIMITS: Mapping[str, Mapping[str, Any]] = {
 _TEXTS: Mapping[str, Callable[[str], str]] = {
     "namespace": syntax.dns_label,
     "image": syntax.image,
-    "image_pull_policy": _pull_policy,
+    "image_pull_policy": _one_of(*PULL_POLICIES),
     "image_pull_secret": syntax.dns_subdomain,
     "claim": syntax.dns_subdomain,
     "cpu": lambda text: syntax.quantity(text, low="1m"),
     "memory": lambda text: syntax.quantity(text, low="16Mi"),
     "shm": lambda text: syntax.quantity(text, low="1Mi"),
+    "driver": _one_of(DRIVER_OF_RUNTIME, DRIVER_OF_HOST),
     "priority_class": syntax.dns_subdomain,
     "queue": lambda text: syntax.label_value(syntax.dns_subdomain(text)),
     "templates": _folder,

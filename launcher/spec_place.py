@@ -10,7 +10,8 @@ from typing import Any
 from launcher import kubernetes_values as syntax
 from launcher import names, spec_keys
 from launcher.errors import SpecError
-from launcher.spec import KubernetesSpec
+from launcher.profiles import Profile
+from launcher.spec import DRIVER_OF_HOST, KubernetesSpec
 from launcher.spec_kubernetes import MAX_ANNOTATIONS, SECTION
 from runfolder.strict_yaml import did_you_mean
 
@@ -59,6 +60,21 @@ def check_cluster(kubernetes: KubernetesSpec, origins: Mapping[str, str]) -> Non
         )
     if sum(len(f"{key}{text}".encode()) for key, text in kubernetes.annotations.items()) > MAX_ANNOTATIONS:
         raise SpecError(f"kubernetes.annotations have more than {MAX_ANNOTATIONS} bytes together")
+
+
+def check_driver(kubernetes: KubernetesSpec, profile: Profile, storage: str, origins: Mapping[str, str]) -> None:
+    """Raises SpecError for a driver that no profile says where to find, or that would lie over the storage."""
+    if kubernetes.driver != DRIVER_OF_HOST:
+        return
+    where = f"{origins.get(f'{SECTION}.driver', 'default')}: kubernetes.driver is {kubernetes.driver}"
+    if not profile.mounts:
+        raise SpecError(
+            f"{where}, but device {profile.name} has no paths of a driver; leave driver out, or name them under mounts "
+            "of a profile of your own"
+        )
+    for path in map(PurePosixPath, profile.mounts):
+        if path.is_relative_to(storage) or PurePosixPath(storage).is_relative_to(path):
+            raise SpecError(f"{where}, and {path} of the node would lie over the storage, {storage}; choose another")
 
 
 def read_templates(folder: Path, origin: str) -> dict[str, str]:

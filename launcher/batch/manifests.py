@@ -37,7 +37,9 @@ def manifests(plan: Plan, lines: Sequence[str], *, parallelism: int = DEFAULT_PA
     listed = names.object_name(plan.run, names.CHECKPOINTS)
     place = [f"--name={plan.run}", f"--storage={plan.spec['storage']}", f"--list={_LIST_FILE}"]
     words = [*place, *_policy(stage.policy), "--", *_options(stage.argv[4:])]
+    labels = {**plan.profile.labels, **render.kubernetes_of(plan).labels}
     each = render.stage_pod_values(plan, stage) | {
+        "labels": labels | names.batch_labels(plan.run, names.JUDGE),
         "completions": count,
         "parallelism": min(parallelism, count),
         "retries": stage.policy.retries,

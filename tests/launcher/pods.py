@@ -64,7 +64,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "host-path": (
         locked(volumes=[{"name": "v", "hostPath": {"path": "/usr/local/Ascend/driver"}}]),
         "privileged",
-        "volume v: hostPath is a folder of the node",
+        "volume v: hostPath is a path of the node",
     ),
     "nfs": (
         locked(volumes=[{"name": "v", "nfs": {"server": "a", "path": "/"}}]),

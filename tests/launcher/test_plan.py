@@ -173,3 +173,13 @@ def test_a_plan_that_is_not_whole_is_refused(broken: dict[str, Any]) -> None:
 def test_a_plan_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         make_plan(spec()).run = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("stages", [("train",), ("export",)])
+def test_devices_that_the_board_does_not_let_work_together_are_refused_for_train(stages: tuple[str, ...]) -> None:
+    spec = RunSpec("demo", device="ascend910", devices=3, stages=stages, export={"ckpt_files": "/c"})
+    if stages == ("export",):
+        assert make_plan(spec).stages[0].processes == 1
+        return
+    with pytest.raises(SpecError, match=r"devices is 3, but of Ascend 910A .* 1, 2, 4, 8 .* inside one ring, or all 8"):
+        make_plan(spec)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from launcher import profiles
+from launcher import ascend, profiles
 from launcher.errors import SpecError
 from runfolder import strict_yaml
 
@@ -105,6 +107,28 @@ def test_a_users_own_profile_wins_over_ours_of_that_name(tmp_path: Path) -> None
         ("tolerations: a\n", "fake.yaml:1: tolerations must be a list of texts"),
         ("tolerations: [a=b]\n", "fake.yaml:1: tolerations must be key=value:EFFECT"),
         ("a: 1\na: 2\n", "fake.yaml:2: key 'a' is given twice"),
+        ('"a\\nb": 1\n', r"fake.yaml:1: unknown key 'a\\nb'"),
+        ("labels: {a: b c}\n", "fake.yaml:1: labels must be letters, digits"),
+        (
+            "labels: {launcher.seed/run: x}\n",
+            "fake.yaml:1: labels has launcher.seed/run, which the launcher or Kubernetes",
+        ),
+        ("labels: {job-name: x}\n", "fake.yaml:1: labels has job-name, which"),
+        ("labels: {kueue.x-k8s.io/queue-name: x}\n", "fake.yaml:1: labels has kueue.x-k8s.io/queue-name, which"),
+        ("shm: lots\n", "fake.yaml:1: shm must be a quantity as 500m, 2, 8Gi, not 'lots'"),
+        ("mounts: /usr\n", "fake.yaml:1: mounts must be a list of absolute paths"),
+        ("mounts: [usr]\n", "fake.yaml:1: mounts must be a list of absolute paths"),
+        ("mounts: [/]\n", "fake.yaml:1: mounts must be a list of absolute paths"),
+        ("mounts: [/a/../b]\n", "fake.yaml:1: mounts must be a list of absolute paths"),
+        ("mounts: [/a//b]\n", "fake.yaml:1: mounts must be a list of absolute paths"),
+        ("mounts: [/dev/davinci0]\n", "fake.yaml:1: mounts has /dev/davinci0, and a container has a /dev of its own"),
+        ("mounts: [/a, /a/]\n", "fake.yaml:1: mounts has /a twice"),
+        ("board: ascend910z\n", "fake.yaml:1: board must be one of ascend910, ascend910b, ascend910c, ascend950"),
+        ("start: srun\n", "fake.yaml:1: start must be one of msrun, rank-table, mpirun, not 'srun'"),
+        ("exit_codes: [1]\n", "fake.yaml:1: exit_codes must be a mapping of exit codes to reasons"),
+        ("exit_codes: {256: Killed}\n", "fake.yaml:1: exit_codes has '256', which is no exit code of a failure"),
+        ("exit_codes: {0: Killed}\n", "fake.yaml:1: exit_codes has '0', which is no exit code of a failure"),
+        ("exit_codes: {9: Kiled}\n", r"gives exit code 9 the reason 'Kiled', which is none \(did you mean 'Killed'"),
     ],
 )
 def test_a_profile_that_is_wrong_is_one_line_with_the_place(text: str, message: str, tmp_path: Path) -> None:
@@ -126,3 +150,88 @@ def test_each_kind_of_device_has_an_image_of_ours(tmp_path: Path) -> None:
         "ascend910": "sphereface:ascend",
         "ascend310p": "sphereface:ascend",
     }
+
+
+def written(folder: Path, text: str, name: str = "fake.yaml") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_a_check_finds_everything_at_once_with_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "device_target: TPU\nresorce: a/b\nshm: lots\nmounts: [x]\n", "Fake.yaml")
+    profile, findings = profiles.check(path)
+    assert profile is None
+    assert [finding.where for finding in findings] == [*(f"{path}:{line}" for line in (1, 2, 3, 4)), str(path)]
+    assert all(finding.is_error and "\n" not in finding.text for finding in findings)
+    assert findings[-1].text.startswith("'Fake' is no name of a device")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("start: rank-table\n", "start is rank-table, which MindSpore takes on Ascend only, but device_target is CPU"),
+        ("start: mpirun\n", "start is mpirun, which MindSpore takes on GPU and Ascend only, but device_target is CPU"),
+        ("board: ascend910\n", "board is ascend910, a board of Ascend, but device_target is CPU"),
+        ("tolerations: [a]\n", "has tolerations, but no resource, so that pods ask for no device"),
+        ("node_selector: {a: b}\n", "has node_selector, but no resource, so that pods ask for no device"),
+    ],
+)
+def test_what_reads_well_and_means_nothing_is_no_error(text: str, said: str, tmp_path: Path) -> None:
+    path = written(tmp_path, f"device_target: CPU\n{text}")
+    profile, findings = profiles.check(path)
+    assert profile is not None
+    assert findings == (profiles.Finding(f"{path}:2", said, is_error=False),)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [\n", "\x00", None])
+def test_a_file_that_is_none_is_one_line(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "fake.yaml" if text is None else written(tmp_path, text)
+    with pytest.raises(SpecError, match=r"fake\.yaml") as caught:
+        profiles.check(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", profiles.names({"HOME": "/nowhere"}))
+def test_ours_are_without_findings_and_survive_being_written(name: str, tmp_path: Path) -> None:
+    profile, findings = profiles.check(FOLDER / f"{name}.yaml")
+    assert findings == ()
+    assert profile is not None
+    path = written(tmp_path, json.dumps(profiles.as_document(profile)), f"{name}.yaml")
+    assert profiles.check(path) == (profile, ())
+
+
+def test_no_profile_of_ours_needs_a_label_of_a_node() -> None:
+    """A cluster that lacks it could never start a pod."""
+    assert [name for name in profiles.names() if profiles.load_profile(name).node_selector] == []
+
+
+@pytest.mark.parametrize("name", [name for name in profiles.names() if name.startswith("ascend")])
+def test_ascend_has_its_label_and_its_driver(name: str) -> None:
+    profile = profiles.load_profile(name)
+    assert profile.labels.keys() == {ascend.OPERATOR_LABEL}
+    assert "/usr/local/Ascend/driver/" in profile.mounts
+    assert (ascend.HCCN_CONF in profile.mounts) == bool(profile.board) == profile.trains
+
+
+@pytest.mark.parametrize(
+    ("device", "good", "bad", "said"),
+    [
+        (
+            "ascend910",
+            (1, 2, 4, 8),
+            3,
+            "1, 2, 4, 8 devices of a server can work together: up to 4 inside one ring, or all",
+        ),
+        ("ascend910", (8,), 16, r"Ascend 910A \(Atlas training\) 1, 2, 4, 8 devices of a server can work together"),
+        ("ascend910b", (3, 16), 17, r"a server of Ascend 910B \(Atlas A2\) has 16 devices"),
+        ("ascend910c", (2, 16), 32, "has 16 devices"),
+    ],
+)
+def test_devices_that_cannot_work_together(device: str, good: tuple[int, ...], bad: int, said: str) -> None:
+    profile = profiles.load_profile(device)
+    assert [profiles.wrong_count(profile, count) for count in good] == [None] * len(good)
+    assert re.search(said, profiles.wrong_count(profile, bad) or "")
+
+
+def test_nothing_is_known_of_boards_that_are_not_named() -> None:
+    assert profiles.wrong_count(profiles.load_profile("gpu"), 3) is None

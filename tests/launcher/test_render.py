@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
-from launcher import names, render
+from launcher import names, podsecurity, render
 from launcher.errors import SpecError
-from launcher.plan import Plan, from_json, make_plan
+from launcher.plan import Plan, from_json, make_plan, sealed
 from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
 
 
@@ -242,3 +243,39 @@ def test_a_template_that_does_not_give_its_object_is_refused(file: str, text: st
     with pytest.raises(SpecError, match=message) as caught:
         render.manifests(plan(templates={file: text}))
     assert "\n" not in str(caught.value)
+
+
+def test_labels_of_the_device_are_for_stages_and_give_way_to_the_users_and_ours() -> None:
+    made = plan(labels={"ring-controller.atlas": "mine", "team": "a"})
+    profile = dataclasses.replace(made.profile, labels={**made.profile.labels, "x": "y", names.LABEL_RUN: "other"})
+    made = sealed(dataclasses.replace(made, profile=profile))
+    job = render.stage_manifests(made)["train"]
+    for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
+        labels = metadata["labels"]
+        assert (labels["ring-controller.atlas"], labels["team"], labels["x"]) == ("mine", "a", "y")
+        assert labels[names.LABEL_RUN] == "demo"
+    assert "x" not in render.runner_job(made)["metadata"]["labels"]
+    ring = render.stage_manifests(plan("ascend910b"))["train"]["spec"]["template"]["metadata"]["labels"]
+    assert ring["ring-controller.atlas"] == "ascend-910b"
+
+
+def test_the_driver_of_the_node_is_mounted_read_only_where_it_is_asked_for() -> None:
+    assert "hostPath" not in json.dumps(render.manifests(plan()))
+    made = plan(driver="host")
+    job = render.stage_manifests(made)["evaluate"]
+    volumes = {volume["name"]: volume["hostPath"] for volume in pod(job)["volumes"] if "hostPath" in volume}
+    mounts = {mount["name"]: mount for mount in container(job)["volumeMounts"] if mount["name"] in volumes}
+    assert [volume["path"] for volume in volumes.values()] == [path.rstrip("/") for path in made.profile.mounts]
+    assert {volume["path"]: volume["type"] for volume in volumes.values()} == {
+        "/usr/local/Ascend/driver": "Directory",
+        "/usr/local/dcmi": "Directory",
+        "/usr/local/bin/npu-smi": "File",
+        "/etc/hccn.conf": "File",
+        "/etc/ascend_install.info": "File",
+    }
+    assert all(mounts[name]["mountPath"] == volume["path"] for name, volume in volumes.items())
+    assert all(mount["readOnly"] is True for mount in mounts.values())
+    assert "hostPath" not in json.dumps(render.runner_job(made))
+    assert podsecurity.level(job).level == podsecurity.PRIVILEGED
+    assert "volume driver-0: hostPath is a path of the node" in [one.text for one in podsecurity.level(job).findings]
+    assert podsecurity.level(render.runner_job(made)).level == podsecurity.RESTRICTED

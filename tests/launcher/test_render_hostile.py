@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from collections.abc import Callable
@@ -13,8 +14,8 @@ import pytest
 from launcher import render, spec_file
 from launcher.backends import Place
 from launcher.errors import SpecError
-from launcher.plan import Plan, from_json, make_plan
-from launcher.spec import KubernetesSpec, RunSpec
+from launcher.plan import Plan, from_json, make_plan, sealed
+from launcher.spec import DRIVER_OF_HOST, KubernetesSpec, RunSpec
 from tests.launcher import hostile
 
 CASES = 2_000
@@ -32,7 +33,8 @@ MADE: dict[str, Made] = {
 
 SLOTS = (
     *("run", "folder", "env_name", "env", "namespace", "image", "policy", "secret", "claim", "cpu", "memory", "shm"),
-    *("selector_key", "selector", "class", "label_key", "label", "annotation_key", "annotation", "resource"),
+    *("selector_key", "selector", "class", "label_key", "label", "annotation_key", "annotation"),
+    *("resource_key", "device_label_key", "device_label", "mount"),
     "queue",
 )
 """Every place of a plan that holds a text of the user's, or of a profile's."""
@@ -49,6 +51,7 @@ def plan_of(texts: dict[str, str]) -> Plan:
         cpu=texts["cpu"],
         memory=texts["memory"],
         shm=texts["shm"],
+        driver=DRIVER_OF_HOST,
         node_selector={texts["selector_key"]: texts["selector"]},
         priority_class=texts["class"],
         queue=texts["queue"],
@@ -64,7 +67,14 @@ def plan_of(texts: dict[str, str]) -> Plan:
         env={texts["env_name"]: texts["env"]},
         kubernetes=kubernetes,
     )
-    return make_plan(spec)
+    made = make_plan(spec)
+    profile = dataclasses.replace(
+        made.profile,
+        resource=texts["resource_key"],
+        labels={texts["device_label_key"]: texts["device_label"]},
+        mounts=(texts["mount"], f"{texts['mount']}/"),
+    )
+    return sealed(dataclasses.replace(made, profile=profile))
 
 
 def hostile_texts(source: random.Random) -> dict[str, str]:
@@ -72,6 +82,7 @@ def hostile_texts(source: random.Random) -> dict[str, str]:
     texts |= {
         slot: text[:100] for slot, text in texts.items() if slot.endswith("_key")
     }  # YAML takes 1,024, escapes included
+    texts["mount"] += "x"  # a "/" at its end means a folder
     texts["image"] = texts["image"].replace("$", "")  # no image has one, and its name is in the environment too
     return texts
 
@@ -162,6 +173,7 @@ KEYS = (
         "kubernetes.image",
     ),
     *("kubernetes.claim", "kubernetes.cpu", "kubernetes.memory", "kubernetes.shm", "kubernetes.tolerations"),
+    *("kubernetes.driver",),
     *("kubernetes.user", "kubernetes.labels.a", "kubernetes.node_selector.a", "kubernetes.priority_class"),
     *("kubernetes.image_pull_policy", "kubernetes.image_pull_secret", "kubernetes.start_deadline_s"),
     "kubernetes.queue",

@@ -326,6 +326,32 @@ def test_without_an_image_it_is_that_of_the_device(tmp_path: Path) -> None:
     assert made.image == "sphereface:ascend"
 
 
+def test_without_a_size_of_shared_memory_it_is_that_of_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "config" / "launcher" / "profiles" / "mine.yaml", "device_target: GPU\nshm: 4096Mi\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    write(tmp_path / "sub" / "demo.yaml", DATA.replace("~/lfw", "lfw/images"))
+    found = for_cluster(tmp_path, "sub/demo.yaml", device="mine")
+    assert found.spec.kubernetes is not None
+    assert found.spec.kubernetes.shm == "4Gi"
+    assert found.origins["kubernetes.shm"] == found.origins["kubernetes.image"] == "profile mine"
+    given = for_cluster(tmp_path, "sub/demo.yaml", "kubernetes.shm=1Gi", device="mine")
+    assert given.spec.kubernetes is not None
+    assert given.spec.kubernetes.shm == "1Gi"
+    with pytest.raises(SpecError, match=r"profile mine: kubernetes.shm \(4Gi\) is a part of kubernetes.memory \(1Gi\)"):
+        for_cluster(tmp_path, "sub/demo.yaml", "kubernetes.memory=1Gi", device="mine")
+
+
+def test_a_driver_that_no_profile_names_is_refused_where_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw") + "kubernetes:\n  driver: host\n")
+    with pytest.raises(SpecError, match=r"demo.yaml:7: kubernetes.driver is host, but device cpu has no paths"):
+        for_cluster(tmp_path)
+    made = for_cluster(tmp_path, device="ascend910").spec.kubernetes
+    assert made is not None
+    assert made.driver == "host"
+
+
 def test_every_path_follows_the_storage_of_the_spec(tmp_path: Path) -> None:
     write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw") + "storage: /data\nconfig: zoo.yaml\n")
     write(tmp_path / "zoo.yaml", "train_pretrained: old.ckpt\n")

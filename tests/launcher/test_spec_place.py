@@ -7,6 +7,7 @@ import pytest
 
 from launcher import spec_place
 from launcher.errors import SpecError
+from launcher.profiles import Profile
 from launcher.spec import KubernetesSpec
 
 
@@ -101,3 +102,23 @@ def test_a_folder_that_holds_no_templates_of_ours_is_refused(
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"flag --templates: kubernetes.templates: cannot read .*/gone: No such file"):
         spec_place.read_templates(tmp_path / "gone", "flag --templates")
+
+
+def profile(*mounts: str) -> Profile:
+    return Profile("mine", "Ascend", mounts=mounts)
+
+
+def test_the_driver_of_a_node_is_looked_for_only_where_it_is_asked_for() -> None:
+    origins = {"kubernetes.driver": "run.yaml:4"}
+    spec_place.check_driver(KubernetesSpec(), profile(), "/storage", origins)
+    host = KubernetesSpec(driver="host")
+    spec_place.check_driver(host, profile("/usr/local/dcmi/", "/storages"), "/storage", origins)
+    with pytest.raises(SpecError, match=r"run.yaml:4: kubernetes.driver is host, but device mine has no paths"):
+        spec_place.check_driver(host, profile(), "/storage", origins)
+
+
+@pytest.mark.parametrize("mount", ["/storage", "/storage/x/", "/data/"])
+def test_a_driver_does_not_lie_over_the_storage(mount: str) -> None:
+    storage = "/data/faces" if mount == "/data/" else "/storage"
+    with pytest.raises(SpecError, match="of the node would lie over the storage"):
+        spec_place.check_driver(KubernetesSpec(driver="host"), profile(mount), storage, {})

@@ -125,3 +125,14 @@ def test_a_name_that_the_list_cannot_hold_is_refused(line: str) -> None:
 def test_a_list_that_is_too_long_is_refused() -> None:
     with pytest.raises(SpecError, match="the list of 20000 checkpoints is longer than the 1024 KiB"):
         manifests.manifests(plan(), ["x" * 60] * 20_000)
+
+
+def test_the_job_that_judges_has_the_labels_of_the_device_and_its_driver_where_that_is_asked_for() -> None:
+    made = rendered(plan(device="ascend310p", driver="host", labels={"team": "a"}))
+    job = made["Job june"]
+    for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
+        assert metadata["labels"]["ring-controller.atlas"] == "ascend-310P"
+        assert (metadata["labels"]["team"], metadata["labels"][names.LABEL_BATCH]) == ("a", "june")
+    assert podsecurity.level(job).level == podsecurity.PRIVILEGED
+    assert "ring-controller.atlas" not in made["Job june-summary"]["metadata"]["labels"]
+    assert podsecurity.level(made["Job june-summary"]).level == podsecurity.RESTRICTED

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,8 +52,10 @@ def read_failures(status: Path, ranks: int) -> list[RankFailure]:
     return [failure for number in range(ranks) if (failure := _read_failure(status, number))]
 
 
-def first_failure(members: Sequence[Member], failures: Sequence[RankFailure]) -> Ending | None:
-    """None while nothing has failed."""
+def first_failure(
+    members: Sequence[Member], failures: Sequence[RankFailure], meanings: Mapping[str, str] | None = None
+) -> Ending | None:
+    """None while nothing has failed. `meanings` are those of exit codes on the device (`Profile.exit_codes`)."""
     several = any(member.name == rank.SCHEDULER or rank.is_msrun(member.name) for member in members)
     died = min((member for member in members if _is_failure(member, members)), key=_order, default=None)
     said = min(failures, key=lambda failure: failure.time, default=None)
@@ -65,7 +67,7 @@ def first_failure(members: Sequence[Member], failures: Sequence[RankFailure]) ->
     if died is None:
         return None
     begun = any(member.name.startswith("rank_") for member in members)
-    ending = _died(died, several)
+    ending = _died(died, several, meanings or {})
     return ending if begun or ending.reason != "RankFailed" else replace(ending, reason="StartFailed")
 
 
@@ -130,14 +132,17 @@ def _said(failure: RankFailure, several: bool) -> Ending:
     )
 
 
-def _died(member: Member, several: bool) -> Ending:
+def _died(member: Member, several: bool, meanings: Mapping[str, str]) -> Ending:
     code = 1 if member.exit_code is None else member.exit_code
-    reason = states.reason_for(code)
-    word = reason.word
+    # A shell, and so a profile, counts a signal from 128 on.
+    meaning = meanings.get(str(code if code >= 0 else 128 - code), "")
+    word = states.reason_for(code).word
     if code == rank.NO_LOG_EXIT:
         word = "StorageFull"
     elif member.name == rank.SCHEDULER:
         word = "SchedulerFailed"
+    elif meaning and not rank.is_msrun(member.name):
+        word = meaning
     elif word == "StageFailed" and several:
         word = "RankFailed"
     bad_input = word == "ConfigurationError"

@@ -5,6 +5,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from launcher.processes import endings, rank
 from launcher.processes.endings import RankFailure
 from launcher.processes.process_tree import Process
@@ -130,3 +132,40 @@ def test_failure_files_are_read_and_foreign_ones_passed_over(tmp_path: Path) -> 
     layout.failure_file(tmp_path, 0).write_text("{torn")
 
     assert endings.read_failures(tmp_path, 3) == [RankFailure(1, 5.0, "Diverged", "m", False, 1)]
+
+
+MEANINGS = {"247": "Killed", "137": "OOMKilled", "9": "ConfigurationError", "1": "Diverged"}
+
+
+@pytest.mark.parametrize(
+    ("code", "word", "exit_code", "retry"),
+    [
+        (247, "Killed", 1, True),
+        (137, "OOMKilled", 1, False),
+        (-9, "OOMKilled", 1, False),
+        (9, "ConfigurationError", 42, False),
+        (1, "Diverged", 1, False),
+        (-15, "Terminated", 1, True),
+        (3, "RankFailed", 1, True),
+        (rank.NO_LOG_EXIT, "StorageFull", 1, False),
+    ],
+)
+def test_an_exit_code_means_what_the_device_says_it_does(code: int, word: str, exit_code: int, retry: bool) -> None:
+    members = [member("rank_0", 5.0, code), member("rank_1"), member("scheduler")]
+    ending = endings.first_failure(members, [], MEANINGS)
+    assert ending is not None
+    assert (ending.reason, ending.exit_code, ending.retry, ending.rank) == (word, exit_code, retry, 0)
+
+
+def test_what_a_rank_says_of_itself_outweighs_its_exit_code() -> None:
+    ending = endings.first_failure([member("rank_0", 5.0, 1)], [said(0, 4.0, "StageFailed")], MEANINGS)
+    assert ending is not None
+    assert ending.reason == "StageFailed"
+
+
+def test_the_codes_of_the_stages_program_are_not_those_of_who_starts_it() -> None:
+    scheduler = endings.first_failure([member("rank_0"), member("scheduler", 5.0, 1)], [], MEANINGS)
+    msrun = endings.first_failure([member("rank_0"), member("msrun", 5.0, 1)], [], MEANINGS)
+    assert scheduler is not None
+    assert msrun is not None
+    assert (scheduler.reason, msrun.reason) == ("SchedulerFailed", "RankFailed")

@@ -46,6 +46,11 @@ def whole_table(allocations: Sequence[Allocation], board: Board) -> ReadyTable:
     return _ready(report, form.text(made), f"the rank table of what the pods were given (servers {names}) is wrong")
 
 
+def operator_writes(folder: Path = Path(ascend.OPERATOR_MOUNT)) -> bool:
+    """Whether this pod has an operator's ConfigMap, and so a table that others make."""
+    return folder.is_dir()
+
+
 def operator_table(
     board: Board,
     ranks: int,

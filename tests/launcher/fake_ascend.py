@@ -18,6 +18,13 @@ def address(device: int, server: int = 1) -> str:
     return f"192.168.{100 + device}.{server}"
 
 
+def annotation(numbers: Sequence[int], server: int = 1, **more: Any) -> dict[str, Any]:
+    """What a device plugin writes on a pod that it has given these devices."""
+    own = [{"device_id": str(number), "device_ip": address(number, server)} for number in numbers]
+    host = f"10.0.0.{server}"
+    return {"pod_name": "demo", "server_id": host, "host_ip": host, "devices": own, **more}
+
+
 class FakeHccnConf:
     """`/etc/hccn.conf` of a server, as its driver's tools write it."""
 
@@ -53,11 +60,7 @@ class FakeDevicePlugin:
         self.path.write_text("")
 
     def give(self, numbers: Sequence[int], server: int = 1, **more: Any) -> None:
-        own = [{"device_id": str(number), "device_ip": address(number, server)} for number in numbers]
-        host = f"10.0.0.{server}"
-        self.path.write_text(
-            json.dumps({"pod_name": "demo", "server_id": host, "host_ip": host, "devices": own, **more})
-        )
+        self.path.write_text(json.dumps(annotation(numbers, server, **more)))
 
 
 class FakeOperator:

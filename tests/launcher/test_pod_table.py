@@ -74,6 +74,11 @@ def test_the_operators_table_is_waited_for_and_kept_as_it_is(tmp_path: Path) -> 
     assert json.loads((tmp_path / "train" / "rank_table.json").read_text()) == json.loads(operator.path.read_text())
 
 
+def test_an_operator_is_known_by_its_folder(tmp_path: Path) -> None:
+    assert not pod_table.operator_writes(tmp_path / "config")
+    assert pod_table.operator_writes(FakeOperator(tmp_path / "config").folder)
+
+
 def test_after_the_deadline_it_says_what_is_missing(tmp_path: Path) -> None:
     operator = FakeOperator(tmp_path)
     with pytest.raises(WaitTimeout, match=r"no file after 60 s; mount the ConfigMap rings-config-JOB"):

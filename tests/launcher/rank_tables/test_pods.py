@@ -170,3 +170,14 @@ def test_what_is_no_list_of_pods(document: Any) -> None:
 def test_no_pods() -> None:
     with pytest.raises(UsageError, match="no pod with the annotation"):
         read({"kind": "List", "items": []})
+
+
+@pytest.mark.parametrize("ports", [1.5, "0/1", [1], {"a": 1}])
+def test_ports_of_another_form_are_told(listed: dict[str, Any], ports: Any) -> None:
+    address = {"addr_type": "IPV4", "addr": "10.1.0.1", "ports": ports, "plane_id": "0"}
+    layer = {"net_layer": 0, "net_instance_id": "rack", "net_type": "CLOS", "rank_addr_list": [address]}
+    own = given(listed["items"][0])
+    own["devices"][0][ascend.LEVEL_LIST] = [{"level": 0, "info": {"inside": layer}}]
+    give(listed["items"][0], own)
+    with pytest.raises(UsageError, match=r"annotation: ports is .*; it must be a list of strings"):
+        read(listed)

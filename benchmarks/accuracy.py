@@ -33,10 +33,6 @@ RECIPES: Mapping[str, Mapping[str, str]] = {
         "per_batch_size": "64", "lr": "0.1", "warmup_epochs": "1", "weight_decay": "0.0005", "clip_grad_norm": "5",
         "margin": "cosface", "margin_s": "30", "margin_m": "0.2", "label_smooth": "false", "color_jitter": "0.2",
     },
-    "batch32": {
-        "per_batch_size": "32", "lr": "0.05", "warmup_epochs": "1", "weight_decay": "0.0005", "clip_grad_norm": "5",
-        "margin": "asoftmax", "lambda_preset": "zoo", "label_smooth": "false",
-    },
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from launcher.errors import one_line
 from launcher.failures import table
@@ -31,6 +32,8 @@ _ERRORS = (b"[ERROR]", b"[CRITICAL]", b"[EXCEPTION]", b":ERROR:", b" ERROR ", b"
 """What CANN, MindSpore, Python and our own logs put into a line of an error."""
 _WORD = rb"(?:^|[^A-Za-z0-9_]|\x1b\[[0-9;]*m)(%s)(?![A-Za-z0-9_])"
 """A code as a word; a terminal's colour may stand before it."""
+_ANY_CODE = re.compile(rb"E(?<![A-Za-z0-9_]E)(?:[A-Z][0-9]{4}|19999)(?=:|\))")
+"""How CANN shows an error code, known or not: `EZ9999: …`, `Bind_Failed(EJ0003): …`."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ class Diagnosis:
     """Lines that look like errors, where no cause is known: as they are, without a guess."""
 
 
+class _Known(NamedTuple):
+    failure: Failure
+    sign: Sign
+    texts: tuple[bytes, ...]
+
+
 @dataclass
 class Log:
     """One log that is read once from its beginning to its end."""
@@ -80,10 +89,16 @@ class Log:
     lines: int = 0
 
     def __post_init__(self) -> None:
-        self._signs = [(failure, sign, _bytes(sign)) for failure in self.failures for sign in failure.signs]
+        self._expect([_Known(failure, sign, _bytes(sign)) for failure in self.failures for sign in failure.signs])
         self._rest = b""
         self._inside = False
         """`_rest` is a later part of a line that has been counted."""
+
+    def _expect(self, signs: list[_Known]) -> None:
+        """Each failure is looked for until it is found."""
+        self._signs = signs
+        codes = b"|".join(known.texts[0][1:] for known in signs if known.sign.is_code)
+        self._code = re.compile(b"E(?:" + codes + b")") if codes else None
 
     def feed(self, block: bytes) -> None:
         whole, ended, rest = (self._rest + block).rpartition(b"\n")
@@ -110,32 +125,28 @@ class Log:
         """At whole lines, the last one without its end; the first may go on with one that has been counted."""
         first = self.lines + (0 if self._inside else 1)
         self.lines = first + text.count(b"\n")
-        keys = {texts[0] for _, _, texts in self._signs}
-        if not any(key in text for key in keys) and not (self._wants_errors and any(key in text for key in _ERRORS)):
+        likely = self._likely(text)
+        if not likely and not self._errs(text):
             return
         lines = text.split(b"\n")
         for place, line in enumerate(lines):
-            if found := self._match(line):
-                failure, sign, at = found
+            if found := _match(line, likely):
+                known, at = found
                 seen = LogLine(self.name, first + place, _shown(line, at), _time(lines, place))
-                self.findings.append(Finding(failure, seen, sign))
-                self._signs = [known for known in self._signs if known[0] is not failure]
-            elif self._wants_errors and (places := [line.find(key) for key in _ERRORS if key in line]):
-                self.errors.append(LogLine(self.name, first + place, _shown(line, min(places)), _time(lines, place)))
+                self.findings.append(Finding(known.failure, seen, known.sign))
+                self._expect([other for other in self._signs if other.failure is not known.failure])
+                likely = [other for other in likely if other.failure is not known.failure]
+            elif self._errs(line):
+                at = _error_at(line)
+                self.errors.append(LogLine(self.name, first + place, _shown(line, at), _time(lines, place)))
 
-    @property
-    def _wants_errors(self) -> bool:
-        return not self.findings and len(self.errors) < MAX_ERRORS
+    def _likely(self, text: bytes) -> list[_Known]:
+        """Signs that a line of this text may be. Codes are looked for together: short words cost most."""
+        coded = self._code is not None and self._code.search(text) is not None
+        return [known for known in self._signs if (coded if known.sign.is_code else known.texts[0] in text)]
 
-    def _match(self, line: bytes) -> tuple[Failure, Sign, int] | None:
-        for failure, sign, texts in self._signs:
-            if texts[0] not in line:
-                continue
-            if not sign.is_code and all(text in line for text in texts[1:]):
-                return failure, sign, line.find(texts[0])
-            if sign.is_code and (found := re.search(_WORD % texts[0], line)):
-                return failure, sign, found.start(1)
-        return None
+    def _errs(self, text: bytes) -> bool:
+        return not self.findings and len(self.errors) < MAX_ERRORS and _error_at(text) >= 0
 
 
 def first(lines: Iterable[str], failures: Sequence[Failure] | None = None) -> Finding | None:
@@ -160,10 +171,29 @@ def diagnose(logs: Iterable[Log]) -> Diagnosis:
     return Diagnosis(tuple(found), tuple(errors[:MAX_UNKNOWN]))
 
 
+def _match(line: bytes, signs: Iterable[_Known]) -> tuple[_Known, int] | None:
+    """The first sign that the line is, and where in it."""
+    for known in signs:
+        if not all(text in line for text in known.texts):
+            continue
+        if not known.sign.is_code:
+            return known, line.find(known.texts[0])
+        if found := re.search(_WORD % known.texts[0], line):
+            return known, found.start(1)
+    return None
+
+
 def _together(same: Sequence[Finding], seen: Iterable[str]) -> Finding:
     head, *others = same
     comes_of = tuple(name for name in seen if head.failure.comes_of(name))
     return Finding(head.failure, head.line, head.sign, tuple(other.line.where for other in others), comes_of)
+
+
+def _error_at(text: bytes) -> int:
+    """Where the first word of an error stands; -1: nowhere."""
+    found = [at for at in map(text.find, _ERRORS) if at >= 0]
+    code = None if found else _ANY_CODE.search(text)
+    return min(found) if found else code.start() if code else -1
 
 
 def _is_consequence(failure: Failure) -> bool:

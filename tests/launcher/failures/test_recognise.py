@@ -132,6 +132,11 @@ def test_an_unknown_failure_shows_its_lines_and_no_guess() -> None:
     ]
 
 
+@pytest.mark.parametrize("line", ["E19999: Inner Error!", "Not_Known(EZ3002): x", "sphereface: error: lower lr"])
+def test_codes_and_words_of_errors_show_an_unknown_failure(line: str) -> None:
+    assert [shown.text for shown in read(f"fine E12345 and EZ9999\n{line}\n").unknown] == [line]
+
+
 def test_beside_a_mere_timeout_the_errors_of_other_ranks_are_shown() -> None:
     found = read(TIMEOUT, "2025-11-21 13:18:00,001:ERROR:the disk is gone\n")
     assert names(found) == ["hccl-timeout"]

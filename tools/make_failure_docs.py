@@ -42,7 +42,7 @@ def section(failure: Failure) -> Iterator[str]:
     yield f"**Cause.** {failure.cause}\n"
     yield f"**Remedy.** {failure.remedy}\n"
     if failure.note:
-        yield f"**Not sourced.** {failure.note}\n"
+        yield f"**Note.** {failure.note}\n"
     if failure.follows:
         others = "any other failure" if failure.follows == (table.ANY,) else ", ".join(failure.follows)
         yield f"**Follows** {others}: listed after it where both are found.\n"

@@ -49,7 +49,7 @@ class Failure:
     follows: tuple[str, ...] = ()
     """Failures of which it is a consequence where they are found too; `ANY` stands for every other one."""
     note: str = ""
-    """What could not be sourced."""
+    """What could not be sourced, or else to be known of it."""
 
     def comes_of(self, name: str) -> bool:
         return name != self.name and (ANY in self.follows or name in self.follows)

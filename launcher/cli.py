@@ -26,6 +26,7 @@ VERBS = {
     "render": "print the plan of a run without creating anything",
     "evaluate": "print a batch evaluation of many checkpoints for kubectl",
     "ranktable": "make, check and explain HCCL rank tables",
+    "profiles": "list, show and check the kinds of devices",
     "doctor": "say what stands in the way of a run",
     "completion": "print the completion code of a shell",
 }

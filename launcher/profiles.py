@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -93,6 +93,11 @@ def is_ours(path: Path) -> bool:
     return path.parent == _OURS
 
 
+def is_built_in(name: str) -> bool:
+    """Whether there is one of ours of that name, even if a user's takes its place."""
+    return (_OURS / f"{name}.yaml").exists()
+
+
 def load_profile(name: str, environment: Mapping[str, str] = os.environ) -> Profile:
     """Raises SpecError for a name that no profile has, and with `file:line` for a profile that is wrong."""
     found = files(environment)
@@ -107,16 +112,14 @@ def load_profile(name: str, environment: Mapping[str, str] = os.environ) -> Prof
 
 
 def check(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
-    """The profile in a file, None where it is not one, and all that is to be said of it.
-
-    Raises SpecError for a file that cannot be read, or is no YAML that a profile could be.
-    """
+    """The profile in a file, None where it is not one, and all that is to be said of it."""
     try:
         document = strict_yaml.read(path)
     except strict_yaml.StrictYamlError as error:
-        raise SpecError(one_line(str(error))) from None
+        place, _, text = str(error).removeprefix(str(path)).partition(": ")
+        return None, (Finding(f"{path}{place}", one_line(text)),)
     except OSError as error:
-        raise SpecError(f"{path}: cannot read the profile: {error.strerror}") from None
+        return None, (Finding(str(path), f"cannot read the profile: {error.strerror}"),)
     values, findings = _read(document)
     if not _NAME.fullmatch(path.stem):
         said = f"'{path.stem}' is no name of a device: lower-case letters, digits and '-', at most 40 characters"
@@ -172,14 +175,31 @@ def _read(document: strict_yaml.Document) -> tuple[dict[str, Any], list[Finding]
             text = f"unknown key '{key}'{hint}; a profile has {', '.join(KEYS)}"
             findings.append(Finding(where, one_line(text)))
             continue
-        try:
+        faults = list(_faults(document, key, raw))
+        findings += faults
+        if not faults:
             values[key] = _READERS[key](raw)
-        except ValueError as error:
-            findings.append(Finding(where, one_line(f"{key} {error}")))
     if "device_target" not in document.values:
         text = f"device_target is missing; it is one of {', '.join(DEVICE_TARGETS)}"
         findings.append(Finding(document.name, text))
     return values, findings
+
+
+def _faults(document: strict_yaml.Document, key: str, raw: Any) -> Iterator[Finding]:
+    """Of each entry of a mapping or list, and if none has any, of all together."""
+    parts: list[tuple[str, Any]] = []
+    if isinstance(raw, dict):
+        parts = [(document.where(f"{key}.{name}"), {name: value}) for name, value in raw.items()]
+    elif isinstance(raw, list):
+        parts = [(document.where(key), [item]) for item in raw]
+    faulty = False
+    for where, part in [*parts, (document.where(key), raw)]:
+        try:
+            if not (part is raw and faulty):
+                _READERS[key](part)
+        except ValueError as error:
+            faulty = True
+            yield Finding(where, one_line(f"{key} {error}"))
 
 
 def _oddities(document: strict_yaml.Document, values: Mapping[str, Any]) -> list[Finding]:

@@ -34,7 +34,8 @@ class Document:
 
 def read(path: Path) -> Document:
     """Reads one file. Raises StrictYamlError for content, OSError for the file itself."""
-    data = path.read_bytes()
+    with path.open("rb") as opened:
+        data = opened.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise StrictYamlError(f"{path}: larger than {MAX_BYTES >> 20} MiB; this is not a configuration file")
     try:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import launcher.cli
 import sphereface.cli
-from launcher.commands import ranktable
+from launcher.commands import profiles, ranktable
 from runfolder import atomic
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 COLUMNS = 100
 
-ACTIONS: Mapping[str, Iterable[str]] = {"ranktable": ranktable.ACTIONS}
+ACTIONS: Mapping[str, Iterable[str]] = {"ranktable": ranktable.ACTIONS, "profiles": profiles.ACTIONS}
 """Of verbs that have verbs of their own."""
 
 HEAD = """# Commands

@@ -166,6 +166,18 @@ def test_a_check_finds_everything_at_once_with_its_line(tmp_path: Path) -> None:
     assert findings[-1].text.startswith("'Fake' is no name of a device")
 
 
+def test_each_entry_of_a_mapping_or_list_is_checked(tmp_path: Path) -> None:
+    path = written(tmp_path, "device_target: CPU\nenv:\n  A-B: x\n  C: y\n  D: 1\nmounts: [a, /b, /tmp/c]\nlabels: x\n")
+    findings = profiles.check(path)[1]
+    assert [finding.where.removeprefix(f"{path}:") for finding in findings] == ["3", "5", "6", "6", "7"]
+    assert findings[3].text == "mounts has /tmp/c, and a container has a /tmp of its own"
+
+
+def test_a_file_without_an_end_is_not_read_to_it() -> None:
+    (finding,) = profiles.check(Path("/dev/zero"))[1]
+    assert "larger than 1 MiB" in finding.text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -186,9 +198,11 @@ def test_what_reads_well_and_means_nothing_is_no_error(text: str, said: str, tmp
 @pytest.mark.parametrize("text", ["- a\n", "a: [\n", "\x00", None])
 def test_a_file_that_is_none_is_one_line(text: str | None, tmp_path: Path) -> None:
     path = tmp_path / "fake.yaml" if text is None else written(tmp_path, text)
-    with pytest.raises(SpecError, match=r"fake\.yaml") as caught:
-        profiles.check(path)
-    assert "\n" not in str(caught.value)
+    profile, (finding,) = profiles.check(path)
+    assert profile is None
+    assert re.fullmatch(rf"{re.escape(str(path))}(:\d+)?", finding.where)
+    assert re.match("must be a mapping|not valid YAML|cannot read the profile: No such", finding.text)
+    assert finding.text.isprintable()
 
 
 @pytest.mark.parametrize("name", profiles.names({"HOME": "/nowhere"}))

@@ -45,6 +45,11 @@ def test_device_names(tmp_path: Path) -> None:
     assert {"ascend910", "ascend910b"} <= set(complete("launcher submit --device a", tmp_path))
 
 
+def test_actions_and_names_of_profiles(tmp_path: Path) -> None:
+    assert complete("launcher profiles ", tmp_path) == ["list", "show", "check"]
+    assert {"ascend910", "ascend910b"} <= set(complete("launcher profiles show a", tmp_path))
+
+
 def test_names_of_runs_come_from_the_storage(tmp_path: Path) -> None:
     from launcher import record
     from launcher.plan import make_plan

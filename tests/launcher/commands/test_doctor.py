@@ -83,7 +83,7 @@ def test_logs_are_looked_into(call: Call, tmp_path: Path) -> None:
 def test_logs_without_a_failure(call: Call, tmp_path: Path) -> None:
     (tmp_path / "rank_3.log").write_text("fine\n")
     done = call("doctor", "--logs", "rank_3.log")
-    assert (done.code, done.out) == (0, "ok       logs: no failure in 1 line of rank_3.log\n")
+    assert (done.code, done.out) == (0, "ok       logs: no known failure in 1 line of rank_3.log\n")
 
 
 def test_stdin_is_a_log(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,9 @@ def test_logs_and_a_spec_do_not_go_together(call: Call, tmp_path: Path) -> None:
 def test_a_run_is_looked_into_through_its_backend(call: Call, backend: FakeBackend, demo: str) -> None:
     done = call("doctor", "--run", demo)
     assert done.code == 0
-    assert done.out == "ok       run           'demo' is Running\nok       logs: no failure in 6 lines of 2 logs\n"
+    assert (
+        done.out == "ok       run           'demo' is Running\nok       logs: no known failure in 6 lines of 2 logs\n"
+    )
 
     backend.runs[demo].fails_in = "train"
     backend.clock.now += 60

@@ -45,5 +45,5 @@ def test_what_is_not_known_is_shown_as_it_is() -> None:
 
 
 def test_nothing_at_all() -> None:
-    assert shown("fine\n") == "ok       logs: no failure in 1 line of rank_0.log"
-    assert shown("fine\nfine", "") == "ok       logs: no failure in 2 lines of 2 logs"
+    assert shown("fine\n") == "ok       logs: no known failure in 1 line of rank_0.log"
+    assert shown("fine\nfine", "") == "ok       logs: no known failure in 2 lines of 2 logs"

@@ -34,7 +34,8 @@ def lines(diagnosis: Diagnosis, logs: Sequence[Log]) -> Iterator[str]:
         for line in diagnosis.unknown:
             yield f"{_INDENT}{line.where}: {line.text}"
     if not failed(diagnosis):
-        yield f"{Level.OK:<8} logs: no known failure in {_count(sum(log.lines for log in logs), 'line')} of {_names(logs)}"
+        read = _count(sum(log.lines for log in logs), "line")
+        yield f"{Level.OK:<8} logs: no known failure in {read} of {_names(logs)}"
 
 
 def data(diagnosis: Diagnosis, logs: Sequence[Log], run: RunStatus | None = None) -> dict[str, Any]:

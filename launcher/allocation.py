@@ -57,6 +57,7 @@ def own_server(
     run: Callable[[list[str]], str] = hccn_tool,
     *,
     pod: int = 0,
+    nodes: int = 1,
     deadline_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -64,9 +65,10 @@ def own_server(
 ) -> Given:
     """The `count` devices of this pod, by ascending id: a process of it calls the first of them DEVICE_ID 0.
 
-    `root` of the file system; `pod`: its number, 0, 1, …. Where the annotation's file is mounted and still empty it is
-    waited for, `deadline_s` seconds at most, unless the environment says all that a table needs. Raises WaitTimeout
-    when nothing was said by then, and LauncherError, one line, for what is not there or cannot be used together.
+    `root` of the file system; `pod`: its number, 0, 1, … of `nodes`. Where the annotation's file is mounted and still
+    empty it is waited for, `deadline_s` seconds at most, unless the environment says all that a table needs. Raises
+    WaitTimeout when nothing was said by then, and LauncherError, one line, for what is not there or cannot be used
+    together.
     """
     path = root / ANNOTATION_FILE.lstrip("/")
     began = clock()
@@ -76,7 +78,8 @@ def own_server(
         if annotated:
             return _usable(annotated, board, count)
         fallback = fallback or _from_environment(environment, root, board, pod, run)
-        if not path.parent.is_dir() or (fallback and _is_whole(fallback, board)) or clock() - began >= deadline_s:
+        whole = fallback is not None and _is_whole(fallback, board, nodes)
+        if whole or not path.parent.is_dir() or clock() - began >= deadline_s:
             break
         if stopped():
             raise LauncherError(f"{path}: told to stop before the device plugin had written the pod's devices")
@@ -148,9 +151,10 @@ def _addresses(
     return found, tuple(notes)
 
 
-def _is_whole(given: Given, board: Board) -> bool:
-    """The annotation could add nothing."""
-    return board.versions == ("1.0",) and all(device.device_ip for device in given.allocation.server.devices)
+def _is_whole(given: Given, board: Board, nodes: int) -> bool:
+    """The annotation could add nothing: addresses of devices are needed between servers, numbers in super pods."""
+    addressed = all(device.device_ip for device in given.allocation.server.devices)
+    return board.versions == ("1.0",) and (nodes == 1 or addressed)
 
 
 def _usable(given: Given, board: Board, count: int) -> Given:

@@ -9,7 +9,7 @@ Sources, by the short names used below:
     models    MindSpore's models: utils/hccl_tools (hccl_tools.py, merge_hccl.py)
     cannenv   CANN, environment variables: "ASCEND_RT_VISIBLE_DEVICES"
     runtime   Ascend Docker Runtime, "usage": ASCEND_VISIBLE_DEVICES; and mind's reader of it in its NPU exporter
-    ms        MindSpore's source: communication/management.py (2.9), ge_device_context.cc, "rank table startup" (2.7.1)
+    ms        MindSpore's source: communication/management.py (2.10), ge_device_context.cc, "rank table startup" (2.7.1)
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ EID_DIGITS = 32
 HCCN_CONF = "/etc/hccn.conf"
 """Lines `address_N=IP`: the address of device N's network port (models)."""
 HCCN_TOOL = "/usr/local/Ascend/driver/tools/hccn_tool"
-"""Part of the driver; `hccn_tool -i N -ip -g` prints the address of device N (hcclug)."""
+"""`hccn_tool -i N -ip -g` prints the address of device N (hcclug); in the driver's tree, where others call it too."""
 NO_IP_WORDS = "no ip was preset"
 """What `hccn_tool -i N -ip -g` says in place of `ipaddr:IP` for a device without an address."""
 POD_ANNOTATION = "ascend.kubectl.kubernetes.io/ascend-910-configuration"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -30,8 +30,9 @@ class Ranks:
 def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ranks:
     """Sets MindSpore to graph mode on the configured device and joins the other ranks, if there are any.
 
-    Ranks come from RANK_ID and RANK_SIZE, as msrun sets them. In msrun's scheduler process this call does not return:
-    MindSpore ends the process when the last rank has left. Raises UnsupportedError for a device that is not there.
+    Ranks come from RANK_ID and RANK_SIZE, as whoever starts them sets them. In msrun's scheduler process this call does
+    not return: MindSpore ends the process when the last rank has left. Raises UnsupportedError for a device that is not
+    there.
     """
     size = int(environ.get("RANK_SIZE") or config.group_size)
     rank = int(environ.get("RANK_ID") or config.rank)
@@ -43,7 +44,7 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
         return Ranks(0, 1)
     if "is_distributed" in config.given and not config.is_distributed:
         raise ConfigError(f"is_distributed is false, but {size} ranks were started; leave it out, or start one process")
-    if not (environ.get("MS_ROLE") or environ.get("RANK_TABLE_FILE")):
+    if not is_launched(environ):
         raise ConfigError(
             f"group_size is {size}, but this process was started alone; "
             f"start the ranks with `launcher submit --devices {size}` or msrun"
@@ -58,6 +59,12 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
     if environ.get("MS_ROLE") == "MS_SCHED":
         raise SystemExit(0)
     return Ranks(communication.get_rank(), communication.get_group_size())
+
+
+def is_launched(environ: Mapping[str, str]) -> bool:
+    """By msrun, by rank table, or by mpirun, as MindSpore's init() tells them apart."""
+    by_mpi = environ.get("OMPI_COMMAND") and environ.get("PMIX_RANK")
+    return bool(environ.get("MS_ROLE") or environ.get("RANK_TABLE_FILE") or by_mpi)
 
 
 def require_agreement(ranks: Ranks, step: int) -> None:

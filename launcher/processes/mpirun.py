@@ -1,7 +1,8 @@
 """How Open MPI's mpirun starts the ranks of one stage on one machine, and how a rank learns its number there.
 
 MindSpore's collectives on GPU start this way, or by msrun. Sources: MindSpore, communication/management.py and
-_comm_helper.py (2.9); Open MPI's manual of mpirun. Tried here with Open MPI 5.0 on processors; no GPU was at hand.
+_comm_helper.py (2.10); Open MPI's manual of mpirun. Tried with Open MPI 5.0 and no GPU: MindSpore's ranks find each
+other, and on processors go no further.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from launcher import ascend
-from launcher.allocation import HOST_IP, POD_IP, Given, own_server
+from launcher.allocation import HOST_IP, POD_IP, Given, hccn_tool, own_server
 from launcher.ascend import BOARDS, RT_VISIBLE_DEVICES, VISIBLE_DEVICES
 from launcher.errors import LauncherError, WaitTimeout
 from launcher.pod_table import ReadyTable, whole_table
@@ -129,9 +130,25 @@ def test_of_a_super_pod_the_annotation_says_more_and_is_waited_for(tmp_path: Pat
 def test_after_the_deadline_what_the_environment_says_is_taken(tmp_path: Path) -> None:
     FakeDevicePlugin(tmp_path)
     time = FakeTime()
+    given = own_server(
+        {VISIBLE_DEVICES: "0,1"}, tmp_path, A910, 2, NO_TOOL, nodes=2, deadline_s=9, clock=time.clock, sleep=time.sleep
+    )
+    assert (given.source, time.now) == (VISIBLE_DEVICES, 9)
+
+
+def test_one_server_needs_no_addresses_and_waits_for_none(tmp_path: Path) -> None:
+    FakeDevicePlugin(tmp_path)
+    time = FakeTime()
     environment = {VISIBLE_DEVICES: "0,1"}
     given = own_server(environment, tmp_path, A910, 2, NO_TOOL, deadline_s=9, clock=time.clock, sleep=time.sleep)
-    assert (given.source, time.now) == (VISIBLE_DEVICES, 9)
+    assert (given.source, time.now) == (VISIBLE_DEVICES, 0)
+
+
+def test_a_tool_is_run_and_read_on_both_streams() -> None:
+    program = "import sys; print('ipaddr:192.168.1.1'); print('more', file=sys.stderr); sys.exit(3)"
+    assert hccn_tool([sys.executable, "-c", program]) == "ipaddr:192.168.1.1\nmore\n"
+    with pytest.raises(OSError, match="No such file"):
+        hccn_tool(["/no/such/hccn_tool", "-i", "0", "-ip", "-g"])
 
 
 def refusal(environment: dict[str, str], root: Path, board: ascend.Board, count: int) -> str:

@@ -33,6 +33,20 @@ def test_ranks_that_nobody_launched_are_refused() -> None:
         runtime.start(resolve(None, {"group_size": 4}), {})
 
 
+@pytest.mark.parametrize(
+    ("environ", "launched"),
+    [
+        ({"MS_ROLE": "MS_WORKER"}, True),
+        ({"RANK_TABLE_FILE": "/run/rank_table.json"}, True),
+        ({"OMPI_COMMAND": "python", "PMIX_RANK": "1"}, True),
+        ({"OMPI_COMMAND": "python"}, False),
+        ({"RANK_ID": "1", "RANK_SIZE": "2"}, False),
+    ],
+)
+def test_who_starts_ranks_is_known_by_what_mindspore_itself_looks_at(environ: dict[str, str], launched: bool) -> None:
+    assert runtime.is_launched(environ) is launched
+
+
 def test_a_signal_before_the_first_step_ends_at_once() -> None:
     with pytest.raises(SystemExit) as caught:
         runtime.StopRequest().receive(signal.SIGTERM, None)

@@ -27,6 +27,7 @@ NETS = (
 )
 MARGINS = ("asoftmax", "sphereface_r_v1", "sphereface_r_v2", "cosface", "arcface")
 SCHEDULES = ("cosine_annealing", "exponential")
+ELASTIC = ("keep", "scale")
 PROTOCOLS = ("zoo", "paper", "insightface")
 FORMATS = ("MINDIR", "ONNX", "AIR")
 DEVICES = ("CPU", "GPU", "Ascend")
@@ -85,7 +86,7 @@ class Config:
     T_max: int = _key(0, "epochs of the cosine's half cycle; 0 = max_epoch", low=0)
     max_epoch: int = _key(20, "epochs to train", low=1)
     warmup_epochs: float = _key(0.0, "epochs of linear warm-up from 0", low=0, rules=[{"at_most": "max_epoch"}])
-    per_batch_size: int = _key(32, "images a step on each rank", low=1)
+    per_batch_size: int = _key(32, "images a step on each rank; with accumulate_steps, in each micro-batch", low=1)
     weight_decay: float = _key(5e-4, "L2 weight decay of weights; biases and PReLU slopes have none", low=0)
     momentum: float = _key(0.9, "momentum of SGD", low=0, high=0.9999)
     # --- seed: checkpoints
@@ -160,6 +161,14 @@ class Config:
     clip_grad_norm: float = _key(0.0, "clip the gradient to this global L2 norm; 0 = off", low=0)
     amp: bool = _key(False, "float16 convolutions with float32 head and loss (Ascend, GPU)")
     loss_scale: float = _key(1024.0, "fixed loss scale with amp", positive=True)
+    # --- ours: number of devices
+    accumulate_steps: int = _key(
+        1, "micro-batches a step on each rank; their mean gradient is applied once", low=1, high=64
+    )
+    elastic_batch: str = _key(
+        "keep", "resume with another global batch: keep refuses it, scale goes on and scales lr by new/old",
+        choices=ELASTIC,
+    )  # fmt: skip
     # --- ours: transfer learning
     new_head: bool = _key(False, "train_pretrained: leave its classification head, start a new one")
     freeze: str = _key(

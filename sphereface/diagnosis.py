@@ -16,7 +16,7 @@ def explain(run: Any, inputs: Any, loss: float, norm: float) -> DivergedError:
     The weights are those before the step: TrainStep does not update with such a gradient.
     """
     cause, advice = _cause(run, inputs, loss, norm)
-    epoch, _ = run.position(run.step + 1)
+    epoch, _ = run.course.position(run.step + 1)
     saved = "the checkpoints on the disk are of earlier, finite steps"
     return DivergedError(
         f"training diverged at step {run.step + 1} (epoch {epoch}, lr {inputs.rate:.4g}, rank {run.ranks.rank}): "

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from runfolder import atomic, layout
+from sphereface.course import Course
+from sphereface.elastic import Change
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +65,7 @@ class Journal:
     """Writes under `output`; a `step` is the number of steps done in the whole run, an `epoch` counts from 1."""
 
     output: Path
-    steps_per_epoch: int
-    epochs: int
+    course: Course
     clock: Callable[[], float] = time.time
 
     @property
@@ -74,12 +75,15 @@ class Journal:
     def cut(self, step: int, most_bad: float) -> None:
         """Drops what was recorded beyond `step`, from which training goes on; all of it where that is 0.
 
+        An event at `step` is dropped too: what it began came to no checkpoint.
+
         A list of bad images longer than `most_bad` has ended the run: it begins anew, since some may be mended.
         """
         if step == 0 or len(self._bad_images()) > most_bad:
             (self.output / layout.BAD_IMAGES).unlink(missing_ok=True)
         if self.metrics.exists():
-            kept = [line for line in atomic.read_json_lines(self.metrics) if line.get("step", step + 1) <= step]
+            lines = atomic.read_json_lines(self.metrics)
+            kept = [line for line in lines if line.get("step", step + 1) <= step - ("event" in line)]
             atomic.write_text(self.metrics, "".join(f"{json.dumps(line)}\n" for line in kept))
 
     def record(
@@ -94,14 +98,25 @@ class Journal:
         bad_images: int,
     ) -> None:
         """One log line, whose epoch and iteration count from 0 as in the zoo, and one line of metrics."""
-        epoch = (step - 1) // self.steps_per_epoch + 1
+        epoch, _ = self.course.position(step)
         log.info("epoch[%d], iter[%d], loss:%.4f, mean_fps:%.2f imgs/sec", epoch - 1, step - 1, loss, images_per_s)
         line = {
-            "time": self.clock(), "epoch": epoch, "step": step, "steps": self.steps_per_epoch * self.epochs,
-            "steps_per_epoch": self.steps_per_epoch, "epochs": self.epochs, "loss": loss, "lr": lr,
+            **self._where(epoch, step), "loss": loss, "lr": lr,
             "annealing": annealing, "grad_norm": grad_norm, "images_per_s": images_per_s, "bad_images": bad_images,
         }  # fmt: skip
         atomic.append_line(self.metrics, json.dumps(line))
+
+    def record_change(self, change: Change) -> None:
+        """One log line and one line of metrics, with `event` in it and no loss."""
+        log.info("%s", change)
+        epoch = min(self.course.place(change.step).epoch + 1, self.course.epochs)
+        atomic.append_line(self.metrics, json.dumps(self._where(epoch, change.step) | change.as_json()))
+
+    def _where(self, epoch: int, step: int) -> dict[str, Any]:
+        return {
+            "time": self.clock(), "epoch": epoch, "step": step, "steps": self.course.steps,
+            "steps_per_epoch": self.course.steps_per_epoch, "epochs": self.course.epochs,
+        }  # fmt: skip
 
     def note_bad_images(self, messages: Sequence[str]) -> int:
         """Adds new ones of this rank's to the list that all ranks share; returns how many are in it."""
@@ -119,6 +134,6 @@ class Journal:
         return set(path.read_text(errors="replace").splitlines()) if path.exists() else set()
 
     def last(self) -> dict[str, Any]:
-        """The last line of metrics, or an empty one."""
-        lines = list(atomic.read_json_lines(self.metrics))
+        """The last line of metrics that is no event, or an empty one."""
+        lines = [line for line in atomic.read_json_lines(self.metrics) if "event" not in line]
         return lines[-1] if lines else {}

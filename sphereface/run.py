@@ -1,7 +1,8 @@
 """A training run in this process: network, head, optimiser, and the step that they have reached.
 
-The state of a run is the number of its step, the weights and their momenta; learning rate, annealing, order of the
-images and their augmentation are functions of the step. So a run that was interrupted anywhere and resumed ends, on a
+The state of a run is the number of its step, the weights and their momenta, and where it has changed its global batch,
+if ever (its course); learning rate, annealing, order of the images and their augmentation are functions of these. So a
+run that was interrupted anywhere and resumed ends, on a
 CPU, with the same bits as one that was not.
 """
 
@@ -18,12 +19,14 @@ from typing import Any
 from sphereface import checkpoint
 from sphereface.checkpoint import Checkpoint
 from sphereface.config import Config
+from sphereface.course import META, Course
 from sphereface.data import FaceSet
+from sphereface.elastic import Change, Shares, go_on
 from sphereface.errors import CheckpointError, ConfigError
 from sphereface.margin import Head
 from sphereface.model import SphereNet
 from sphereface.runtime import Ranks, require_agreement
-from sphereface.step import Loss, TrainStep
+from sphereface.step import AccumulatedStep, Loss, TrainStep
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,7 @@ _MUST_MATCH = {
     "num_classes": "num_classes",
     "margin": "margin",
     "freeze": "freeze",
-    "global_batch": "a global batch of",
     "classes": "identities with digest",
-    "steps_per_epoch": "steps an epoch:",
 }
 """Keys of `describe` that a resume must find as they were, and how a message names them."""
 
@@ -46,17 +47,19 @@ class Run:
 
     config: Config
     ranks: Ranks
-    steps_per_epoch: int
+    course: Course
     meta: dict[str, Any]
     network: SphereNet
     head: Head
-    train_step: TrainStep
+    train_step: TrainStep | AccumulatedStep
     step: int = 0
+    change: Change | None = None
+    """That the run goes on with other ranks or another batch than before."""
 
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        return self.steps_per_epoch * self.config.max_epoch
+        return self.course.steps
 
     @property
     def output(self) -> Path:
@@ -71,13 +74,9 @@ class Run:
     def parameters(self) -> list[Any]:
         return [*self.network.get_parameters(), *self.head.get_parameters()]
 
-    def position(self, step: int) -> tuple[int, int]:
-        """(epoch from 1, steps done in it) after `step` >= 1 steps."""
-        return (step - 1) // self.steps_per_epoch + 1, (step - 1) % self.steps_per_epoch + 1
-
     def save(self) -> None:
         """Writes the checkpoint of this step, and only then deletes those that are too many."""
-        epoch, steps = self.position(self.step)
+        epoch, steps = self.course.position(self.step)
         folder, rank = self.config.checkpoint_folder, self.ranks.rank
         weights = {parameter.name: parameter.asnumpy() for parameter in self.parameters}
         moments = {moment.name.removeprefix(checkpoint.MOMENTS): moment.asnumpy() for moment in self.train_step.moments}
@@ -86,22 +85,27 @@ class Run:
         checkpoint.prune(folder, rank, self.config.keep_checkpoint_max)
 
 
-def prepare(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) -> Run:
+def prepare(config: Config, ranks: Ranks, faces: FaceSet) -> Run:
     """A run at its starting point: new, from a pretrained file, or where an earlier process stopped.
 
     Raises ConfigError, CheckpointError.
     """
     folder = config.checkpoint_folder
-    meta = describe(config, ranks, faces, steps_per_epoch)
+    shares = Shares.of(config, ranks.size)
+    meta = describe(config, shares, faces)
     latest = _latest(config, folder, meta)
+    course, change = Course.begin(len(faces), shares.batch, config.max_epoch), None
+    if latest is not None:
+        course, change = go_on(latest.path, latest.meta, config, shares, len(faces))
     network = SphereNet(config.net, config.conv_bias, config.seed)
     head = Head(config, faces.num_classes)
     if config.train_pretrained and latest is None:
         _start_from(Path(config.train_pretrained), config, network, head)
     for parameter in _frozen(config, network):
         parameter.requires_grad = False
-    train_step = TrainStep(Loss(network, head, config.amp), config, ranks.size)
-    run = Run(config, ranks, steps_per_epoch, meta, network, head, train_step)
+    make = TrainStep if config.accumulate_steps == 1 else AccumulatedStep
+    train_step = make(Loss(network, head, config.amp), config, ranks.size)
+    run = Run(config, ranks, course, meta | {META: course.as_meta()}, network, head, train_step, change=change)
     if latest is not None:
         checkpoint.assign(latest.path, run.parameters, latest.weights)
         checkpoint.assign(latest.path, train_step.moments, latest.moments, checkpoint.MOMENTS)
@@ -114,8 +118,10 @@ def prepare(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) 
     return run
 
 
-def describe(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int) -> dict[str, Any]:
-    """What a checkpoint says of its run; `epoch` (from 1) and `step` (of the whole run) are added at each save."""
+def describe(config: Config, shares: Shares, faces: FaceSet) -> dict[str, Any]:
+    """What a checkpoint says of its run, beside its course; `epoch` (from 1) and `step` (of the whole run) are added
+    at each save.
+    """
     settings = dataclasses.asdict(config)
     del settings["given"]
     return {
@@ -126,8 +132,9 @@ def describe(config: Config, ranks: Ranks, faces: FaceSet, steps_per_epoch: int)
         "margin": config.margin,
         "freeze": ",".join(sorted(config.frozen_parts)),
         "seed": config.seed,
-        "steps_per_epoch": steps_per_epoch,
-        "global_batch": config.per_batch_size * ranks.size,
+        "steps_per_epoch": len(faces) // shares.batch,
+        "global_batch": shares.batch,
+        "ranks": shares.ranks,
         "config": settings,
     }
 

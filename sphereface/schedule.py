@@ -7,8 +7,8 @@ import math
 from sphereface.config import Config
 
 
-def learning_rate(config: Config, step: int, steps_per_epoch: int) -> float:
-    """Learning rate of `step`, 0-based over the whole run.
+def learning_rate(config: Config, step: float, steps_per_epoch: int) -> float:
+    """Learning rate of `step`, 0-based over the whole run; it may lie between two steps (see `course.unbroken`).
 
     Warm-up: over the first `warmup_epochs` it rises linearly from 0, and its last step has `lr`.
 

@@ -31,16 +31,19 @@ def train(config: Config, ranks: runtime.Ranks, heartbeat: Heartbeat, stop: runt
     """Trains to the end, or until asked to stop; returns the exit code. Raises SpherefaceError."""
     faces = open_training(config)
     batches = Batches(faces, config, rank=ranks.rank, group_size=ranks.size)
-    run = prepare(config, ranks, faces, batches.steps_per_epoch)
+    run = prepare(config, ranks, faces)
+    accumulated = f"{config.accumulate_steps} x " if config.accumulate_steps > 1 else ""
     log.info(
-        "%s: %d images of %d identities; %s, %s; %d epochs of %d steps of %d x %d images",
+        "%s: %d images of %d identities; %s, %s; %d epochs of %d steps of %d x %s%d images",
         config.dataset, len(faces), faces.num_classes, config.net, config.margin,
-        config.max_epoch, run.steps_per_epoch, ranks.size, config.per_batch_size,
+        config.max_epoch, run.course.steps_per_epoch, ranks.size, accumulated, config.per_batch_size,
     )  # fmt: skip
-    journal = Journal(run.output, run.steps_per_epoch, config.max_epoch)
+    journal = Journal(run.output, run.course)
     if ranks.is_master:
         open_output(config, (layout.METRICS, layout.RESULT))
         journal.cut(run.step, batches.bad.most)
+        if run.change is not None:
+            journal.record_change(run.change)
     if not Loop(run, batches, journal, heartbeat, stop).finish():
         log.info("stopped after step %d of %d as asked; the same command goes on from there", run.step, run.steps)
         return stop.exit_code
@@ -51,7 +54,9 @@ def train(config: Config, ranks: runtime.Ranks, heartbeat: Heartbeat, stop: runt
 
 @dataclass(frozen=True)
 class Inputs:
-    """What one step is computed from: images (B, 3, 112, 96), labels (B,), and scalars; `stop` is 0 or 1."""
+    """What one step, or a micro-batch of it, is computed from: images (B, 3, 112, 96), labels (B,), and scalars;
+    `stop` is 0 or 1.
+    """
 
     images: NDArray[np.float32]
     labels: NDArray[np.int32]
@@ -81,19 +86,22 @@ class Loop:
     def finish(self) -> bool:
         """Returns whether all steps were done; false where a rank was asked to stop."""
         run, config = self.run, self.run.config
-        speed = Speed(config.per_batch_size * run.ranks.size)
+        speed = Speed(run.course.batch)
         self._beat("compile")
         self.stop.defer()
         while run.step < run.steps:
-            epoch, done = divmod(run.step, run.steps_per_epoch)
-            for images, labels in self.batches.epoch(epoch, done):
-                rate = learning_rate(config, run.step, run.steps_per_epoch)
-                inputs = Inputs(images, labels, rate, annealing(config, run.step), float(self.stop.asked > 0))
+            place = run.course.place(run.step)
+            for number, batch in enumerate(self.batches.epoch(place.epoch, place.seen), start=1):
+                inputs = self._inputs(*batch)
+                if number % config.accumulate_steps:
+                    run.train_step.add(*inputs.tensors())
+                    self._beat("train")  # a step of many micro-batches is no stall
+                    continue
                 loss, norm, stopping = (float(value.asnumpy()) for value in run.train_step(*inputs.tensors()))
                 self._check(inputs, loss, norm)
                 run.step += 1
                 speed.step()
-                ends = run.step % run.steps_per_epoch == 0
+                ends = run.course.place(run.step).done == 0
                 if ends or run.step % config.log_interval == 0:
                     self._record(inputs, loss, norm, speed)
                 if run.saves and (ends or stopping or run.step % config.ckpt_interval == 0):
@@ -103,6 +111,11 @@ class Loop:
                 if stopping:
                     return run.step == run.steps
         return True
+
+    def _inputs(self, images: NDArray[np.float32], labels: NDArray[np.int32]) -> Inputs:
+        run, config = self.run, self.run.config
+        rate = learning_rate(config, run.course.unbroken(run.step), run.course.steps_per_epoch) * run.course.lr_factor
+        return Inputs(images, labels, rate, annealing(config, run.step), float(self.stop.asked > 0))
 
     def _check(self, inputs: Inputs, loss: float, norm: float) -> None:
         """Raises DivergedError where the step was not finite, save for a few overflows of float16."""
@@ -125,7 +138,7 @@ class Loop:
 
     def _beat(self, phase: str) -> None:
         run = self.run
-        epoch = min(run.step // run.steps_per_epoch + 1, run.config.max_epoch)
+        epoch = min(run.course.place(run.step).epoch + 1, run.config.max_epoch)
         self.heartbeat.beat(phase, epoch=epoch, step=run.step, steps=run.steps)
 
 

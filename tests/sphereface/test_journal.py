@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sphereface.course import Course
+from sphereface.elastic import Change, Shares
 from sphereface.journal import Journal, Speed, log_to_stdout
 
 
@@ -21,7 +23,7 @@ class FakeClock:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path, steps_per_epoch=5, epochs=4, clock=lambda: 12.5)
+    return Journal(tmp_path, Course.begin(images=10, batch=2, epochs=4), clock=lambda: 12.5)
 
 
 def record(journal: Journal, step: int, **values: Any) -> None:
@@ -61,8 +63,30 @@ def test_lines_beyond_the_step_that_training_goes_on_from_are_cut(journal: Journ
     assert [json.loads(line)["step"] for line in journal.metrics.read_text().splitlines()] == [2, 4]
 
 
+def test_a_change_of_ranks_is_recorded_and_goes_with_the_steps_it_began(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    change = Change(6, Shares(8, 1, 64), Shares(1, 4, 64))
+    record(journal, 6)
+    with caplog.at_level(logging.INFO, logger="sphereface"):
+        journal.record_change(change)
+    assert caplog.messages[-1] == str(change)
+    line = json.loads(journal.metrics.read_text().splitlines()[-1])
+    assert line == {
+        "time": 12.5, "epoch": 2, "step": 6, "steps": 20, "steps_per_epoch": 5, "epochs": 4, "event": "resumed",
+        "ranks": 1, "accumulate_steps": 4, "per_batch_size": 64, "global_batch": 256,
+        "was": {"ranks": 8, "accumulate_steps": 1, "per_batch_size": 64, "global_batch": 512}, "lr_scaled_by": 0.5,
+    }  # fmt: skip
+    assert journal.last()["loss"] == 2.0
+    journal.cut(7, most_bad=2)
+    assert len(journal.metrics.read_text().splitlines()) == 2
+    journal.cut(6, most_bad=2)  # killed before its first checkpoint: the next attempt says it anew
+    [kept] = journal.metrics.read_text().splitlines()
+    assert "event" not in json.loads(kept)
+
+
 def test_every_rank_adds_its_bad_images_once(tmp_path: Path, journal: Journal) -> None:
-    other = Journal(tmp_path, 5, 4)
+    other = Journal(tmp_path, journal.course)
     assert journal.note_bad_images(()) == 0
     assert not (tmp_path / "bad_images.txt").exists()
     assert journal.note_bad_images(("a.jpg: not an image",)) == 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sphereface import step
 from sphereface.config import Config, resolve
-from sphereface.step import Loss, TrainStep
+from sphereface.step import AccumulatedStep, Loss, TrainStep
 
 WEIGHT = np.array([[0.5, -1.0, 2.0], [1.0, 0.25, -0.5]], np.float32)
 BIAS = np.array([0.1, -0.2], np.float32)
@@ -88,7 +88,7 @@ def build() -> Callable[[Config], tuple[TrainStep, Loss]]:
 
 
 def call(
-    train_step: TrainStep, x: NDArray[np.float32], rate: float, annealing: float, stop: float = 0.0
+    train_step: TrainStep | AccumulatedStep, x: NDArray[np.float32], rate: float, annealing: float, stop: float = 0.0
 ) -> list[float]:
     labels = ms.Tensor(np.zeros(len(x), np.int32))
     scalars = [ms.Tensor(value, ms.float32) for value in (rate, annealing, stop)]
@@ -130,6 +130,41 @@ def test_the_loss_scale_of_amp_cancels(build: Callable[[Config], tuple[TrainStep
     for parameter in cells.trainable_params():
         assert parameter.dtype == ms.float32
         np.testing.assert_allclose(parameter.asnumpy(), reference.values[parameter.name], rtol=5e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_micro_batches_are_one_step_of_their_mean(
+    count: int, build: Callable[[Config], tuple[TrainStep, Loss]]
+) -> None:
+    config = resolve(None, {"weight_decay": 0.01, "clip_grad_norm": 4, "accumulate_steps": count})
+    cells = Loss(Linear(), Sum(), config.amp)
+    accumulated = AccumulatedStep(cells, config, size=1)
+    whole, whole_cells = build(config)
+    generator = np.random.default_rng(0)
+
+    def micro_batches(x: NDArray[np.float32], *scalars: float) -> list[float]:
+        *first, last = np.split(x, count)
+        for part in first:
+            labels = ms.Tensor(np.zeros(len(part), np.int32))
+            accumulated.add(ms.Tensor(part), labels, *(ms.Tensor(value, ms.float32) for value in (*scalars, 0.0)))
+        return call(accumulated, last, scalars[0], scalars[1], stop=1.0)
+
+    for number in range(12):
+        if number == 6:  # passed over, and gone from the sums of the next step
+            torn = np.ones((4 * count, 3), np.float32)
+            torn[0] = np.inf
+            assert not np.isfinite(micro_batches(torn, 0.1, 1.0)[0])
+        x = generator.standard_normal((4 * count, 3), np.float32)
+        found, expected = micro_batches(x, 0.05, 0.5), call(whole, x, 0.05, 0.5, stop=1.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    both = zip(
+        (*cells.trainable_params(), *accumulated.moments),
+        (*whole_cells.trainable_params(), *whole.moments),
+        strict=True,
+    )
+    for one, other in both:
+        assert one.name == other.name
+        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_only_weights_decay() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +24,7 @@ from sphereface.checkpoint import Checkpoint
 from sphereface.config import resolve
 from sphereface.errors import CheckpointError, ConfigError, DivergedError
 from sphereface.runtime import Ranks, StopRequest
+from sphereface.schedule import learning_rate
 from sphereface.status import Heartbeat
 from sphereface.train import train
 
@@ -136,7 +139,15 @@ def test_a_run_interrupted_twice_ends_with_the_same_bits(faces: dict[str, str], 
     [
         ({"net": "sphereface20a"}, "trained with net sphereface4a, this run has sphereface20a"),
         ({"margin": "cosface"}, "trained with margin asoftmax, this run has cosface"),
-        ({"per_batch_size": "3"}, "trained with a global batch of 2, this run has 3"),
+        (
+            {"per_batch_size": "3"},
+            "trained with a global batch of 2, this run has 3 .* set per_batch_size x accumu.* to 2",
+        ),
+        (
+            {"per_batch_size": "1"},
+            r"a global batch of 2, this run has 1 \(1 rank x 1 micro-batch of 1\); "
+            "set accumulate_steps to 2 to keep it, or elastic_batch to scale to go on with 1",
+        ),
         ({"freeze": "1"}, "trained with freeze , this run has 1"),
     ],
 )
@@ -185,29 +196,127 @@ def test_divergence_is_named_at_its_step(faces: dict[str, str], tmp_path: Path) 
     assert all(np.isfinite(value).all() for value in saved.weights.values())
 
 
-def test_two_ranks_are_one_with_twice_the_batch(faces: dict[str, str], straight: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def together(faces: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run by two ranks of half the batch."""
+    output = tmp_path_factory.mktemp("together")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    status = tmp_path / "status"
     shared = {
         "MS_SCHED_HOST": "127.0.0.1", "MS_SCHED_PORT": str(port), "MS_WORKER_NUM": "2", "MS_TOPO_TIMEOUT": "60",
-        "RANK_SIZE": "2", "SPHEREFACE_STATUS_DIR": str(status),
+        "RANK_SIZE": "2", "SPHEREFACE_STATUS_DIR": str(output / "status"),
     }  # fmt: skip
     roles = [{"MS_ROLE": "MS_SCHED", "RANK_ID": "0"}]
     roles += [{"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": rank} for rank in ("0", "1")]
-    flags = faces | {"per_batch_size": "1", "output": str(tmp_path)}
+    flags = faces | {"per_batch_size": "1", "output": str(output)}
     processes = [start(flags, environ=os.environ | shared | role) for role in roles]  # as msrun does, but ours to end
     try:
         for process in processes:
-            output = process.communicate(timeout=2 * DEADLINE)[0]
-            assert process.returncode == 0, output
+            printed = process.communicate(timeout=2 * DEADLINE)[0]
+            assert process.returncode == 0, printed
     finally:
         for process in processes:
             process.kill()
             process.communicate()
-    alone, together = metrics(straight), metrics(tmp_path)
-    assert [line["step"] for line in together] == [line["step"] for line in alone]
-    np.testing.assert_allclose([line["loss"] for line in together], [line["loss"] for line in alone], rtol=1e-3)
-    assert sorted(path.name for path in status.iterdir()) == ["rank_0.heartbeat", "rank_1.heartbeat"]
-    assert names(tmp_path) == names(straight)
+    return output
+
+
+def test_two_ranks_are_one_with_twice_the_batch(straight: Path, together: Path) -> None:
+    assert_as_trained(together, straight)
+    assert sorted(path.name for path in (together / "status").iterdir()) == ["rank_0.heartbeat", "rank_1.heartbeat"]
+    assert names(together) == names(straight)
+
+
+def assert_as_trained(output: Path, reference: Path) -> None:
+    """The same steps, losses and weights but for the order of sums."""
+    found, expected = ([line for line in metrics(folder) if "event" not in line] for folder in (output, reference))
+    assert [line["step"] for line in found] == [line["step"] for line in expected]
+    assert [line["lr"] for line in found] == [line["lr"] for line in expected]
+    np.testing.assert_allclose([line["loss"] for line in found], [line["loss"] for line in expected], rtol=1e-3)
+    one, other = (checkpoint.read(checkpoint.newest(folder / "checkpoints")) for folder in (output, reference))
+    assert (one.path.name, one.meta["step"]) == (other.path.name, other.meta["step"])
+    for name, value in one.weights.items():
+        difference = np.linalg.norm(value - other.weights[name]) / np.linalg.norm(other.weights[name])
+        assert difference < 1e-3, name
+
+
+def test_micro_batches_go_the_way_of_one_batch(faces: dict[str, str], tmp_path: Path) -> None:
+    flags = faces | {"max_epoch": "2", "ckpt_interval": "100", "log_interval": "1"}
+    assert run_here(flags, output=str(tmp_path / "one")) == 0
+    assert run_here(flags, output=str(tmp_path / "micro"), per_batch_size=1, accumulate_steps=2) == 0
+    assert len(metrics(tmp_path / "micro")) == 2 * STEPS
+    assert names(tmp_path / "micro") == ["0-1_9.ckpt", "0-2_9.ckpt"]
+    assert_as_trained(tmp_path / "micro", tmp_path / "one")
+    meta = checkpoint.read(tmp_path / "micro" / "checkpoints" / "0-2_9.ckpt").meta
+    assert (meta["ranks"], meta["config"]["accumulate_steps"], meta["global_batch"]) == (1, 2, 2)
+
+
+def stopped(run: Path, after: int, output: Path) -> Path:
+    """A copy of a run of one epoch as it was when the checkpoint of step `after` was its newest."""
+    shutil.copytree(run, output)
+    for path in checkpoint.listed(output / "checkpoints"):
+        if int(path.stem.split("_")[1]) > after:
+            path.unlink()
+    return output
+
+
+def test_what_two_ranks_began_goes_on_as_one_of_two_micro_batches(
+    faces: dict[str, str], straight: Path, together: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = stopped(together, 4, tmp_path / "run")
+    caplog.set_level(logging.INFO, logger="sphereface")
+    assert run_here(faces, output=str(output), per_batch_size=1, accumulate_steps=2) == 0
+    assert "resumed at step 4 with 1 rank x 2 micro-batches (was 2 x 1), global batch 2 kept" in caplog.messages
+    assert_as_trained(output, straight)
+    [event] = [line for line in metrics(output) if "event" in line]
+    assert (event["event"], event["step"], event["steps"], event["lr_scaled_by"]) == ("resumed", 4, STEPS, 1.0)
+    assert event["was"] == {"ranks": 2, "accumulate_steps": 1, "per_batch_size": 1, "global_batch": 2}
+    assert names(output) == names(straight)
+    assert run_here(faces, output=str(output)) == 0  # as one batch of two again, with nothing left to do
+    assert json.loads((output / "result.json").read_text())["metrics"]["loss"] == metrics(output)[-2]["loss"]
+
+
+def test_another_global_batch_goes_on_at_the_next_image_where_it_may(
+    faces: dict[str, str], straight: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = stopped(straight, 4, tmp_path / "run")  # 8 of 18 images are seen
+    flags = faces | {"per_batch_size": "3", "max_epoch": "2", "log_interval": "1", "output": str(output)}
+    caplog.set_level(logging.INFO, logger="sphereface")
+    assert run_here(flags, elastic_batch="scale") == 0
+    assert "resumed at step 4 with 1 rank x 1 micro-batch (was 1 x 1), global batch 2 -> 3, lr x1.5" in caplog.messages
+    assert names(output) == [f"0-1_{step}.ckpt" for step in (2, 4, 6, 7)] + [
+        f"0-2_{step}.ckpt" for step in (1, 3, 5, 6)
+    ]
+    lines = metrics(output)
+    assert [line["step"] for line in lines] == [2, 4, 4, *range(5, 14)]
+    assert [line["epoch"] for line in lines[3:]] == 3 * [1] + 6 * [2]
+    assert {line["steps"] for line in lines[2:]} == {13}
+    config = resolve(None, flags)
+    unbroken = [8 / 3, 11 / 3, 14 / 3, *range(6, 12)]
+    assert [line["lr"] for line in lines[3:]] == pytest.approx([1.5 * learning_rate(config, at, 6) for at in unbroken])
+
+    again = stopped(output, 6, tmp_path / "again")
+    for path in (again / "checkpoints").glob("0-2_*"):
+        path.unlink()
+    assert run_here(flags, output=str(again)) == 0  # scaled already
+    one, other = (checkpoint.read(folder / "checkpoints" / "0-2_6.ckpt") for folder in (output, again))
+    for name, value in one.weights.items():
+        np.testing.assert_array_equal(value, other.weights[name], name)
+    assert [line["step"] for line in metrics(again)] == [line["step"] for line in lines]
+
+
+def test_a_checkpoint_from_before_micro_batches_goes_on_as_ever(
+    faces: dict[str, str], straight: Path, tmp_path: Path
+) -> None:
+    output = stopped(straight, 4, tmp_path / "run")
+    old = checkpoint.read(output / "checkpoints" / "0-1_4.ckpt")
+    new_keys = {"accumulate_steps", "elastic_batch"}
+    meta = {key: value for key, value in old.meta.items() if key not in ("course", "ranks")}
+    meta["config"] = {key: value for key, value in meta["config"].items() if key not in new_keys}
+    checkpoint.save(old.path, Checkpoint(old.weights, old.moments, meta))
+    assert run_here(faces, output=str(output)) == 0
+    assert not [line for line in metrics(output) if "event" in line]
+    one, other = (checkpoint.read(folder / "checkpoints" / "0-1_9.ckpt") for folder in (output, straight))
+    for name, value in one.weights.items():
+        np.testing.assert_array_equal(value, other.weights[name], name)

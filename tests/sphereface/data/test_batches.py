@@ -73,6 +73,29 @@ def test_eight_ranks_are_one_rank_of_eight_times_the_batch(bad: frozenset[int]) 
     assert_equal(joined, together)
 
 
+@pytest.mark.parametrize(("ranks", "micro"), [(8, 1), (4, 2), (2, 4), (1, 8)])
+@pytest.mark.parametrize(("epoch", "seen"), [(0, 0), (2, 19)])
+def test_ranks_and_micro_batches_share_out_the_same_global_batches(
+    ranks: int, micro: int, epoch: int, seen: int
+) -> None:
+    bad = frozenset({3, 4, 20, 49})
+    whole = list(batches(16, faces=FakeFaces(bad=bad), color_jitter=0.4).epoch(epoch, seen))
+    assert len(whole) == (N - seen) // 16
+    shares = [
+        list(batches(2, rank, ranks, FakeFaces(bad=bad), color_jitter=0.4, accumulate_steps=micro).epoch(epoch, seen))
+        for rank in range(ranks)
+    ]
+    joined = [
+        tuple(
+            np.concatenate([batch[part] for share in shares for batch in share[step * micro : (step + 1) * micro]])
+            for part in (0, 1)
+        )
+        for step in range(len(whole))
+    ]
+    assert_equal(joined, whole)  # type: ignore[arg-type]  # a tuple of two
+    assert {len(share) for share in shares} == {len(whole) * micro}
+
+
 @pytest.mark.parametrize("workers", [2, 5])
 def test_workers_change_nothing(workers: int) -> None:
     bad = FakeFaces(bad=frozenset({1, 2, 30}))
@@ -83,7 +106,7 @@ def test_workers_change_nothing(workers: int) -> None:
 def test_going_on_gives_what_never_stopping_gave(first_step: int) -> None:
     bad = frozenset({7, 8, 31})
     whole = list(batches(4, faces=FakeFaces(bad=bad)).epoch(3))
-    assert_equal(list(batches(4, faces=FakeFaces(bad=bad)).epoch(3, first_step)), whole[first_step:])
+    assert_equal(list(batches(4, faces=FakeFaces(bad=bad)).epoch(3, first_step * 4)), whole[first_step:])
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -121,6 +144,8 @@ def test_fewer_images_than_a_batch() -> None:
         DataError, match=r"50 training images do not fill one batch of 64 \(per_batch_size 8 on 8 ranks\)"
     ):
         batches(8, group_size=8)
+    with pytest.raises(DataError, match=r"one batch of 64 \(per_batch_size 8 x 4 micro-batches on 2 ranks\)"):
+        batches(8, group_size=2, accumulate_steps=4)
 
 
 def test_closing_ends_the_threads() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from launcher import ascend, states
+from launcher import ascend, environment, states
 from launcher import kubernetes_values as syntax
 from launcher.errors import SpecError, one_line
 from launcher.names import is_taken_label, user_folder
@@ -26,6 +26,7 @@ STARTS = (MSRUN, RANK_TABLE, MPIRUN)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+/?")
+_FILES = re.compile(r"(/(?!\.{1,2}(/|$)|\*\*)[^/\0]+)+")
 _OF_CONTAINERS = ("/tmp", "/dev", "/proc", "/sys")  # noqa: S108  in a pod
 """What a container has of its own."""
 _LAST_EXIT_CODE = 255
@@ -223,6 +224,13 @@ def _text(raw: Any) -> str:
     return str(typed.value(raw, {"type": "str"}))
 
 
+def _device_files(raw: Any) -> str:
+    text = _text(raw)
+    if text and not _FILES.fullmatch(text):
+        raise ValueError(f"must be an absolute path with * in names, as /dev/davinci[0-9]*, not {syntax.shown(text)}")
+    return text
+
+
 def _texts(raw: Any) -> dict[str, str]:
     if not isinstance(raw, dict) or not all(isinstance(part, str) for item in raw.items() for part in item):
         raise ValueError("must be a mapping of texts to texts; put numbers in quotes")
@@ -230,9 +238,11 @@ def _texts(raw: Any) -> dict[str, str]:
 
 
 def _env(raw: Any) -> dict[str, str]:
-    for name in _texts(raw):
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"has a name that no environment variable has: '{name}'")
+    for name, value in _texts(raw).items():
+        try:
+            environment.check(name, value)
+        except ValueError as error:
+            raise ValueError(f"has {name}, which {error}") from None
     return _texts(raw)
 
 
@@ -285,7 +295,7 @@ def _exit_codes(raw: Any) -> dict[str, str]:
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "device_target": lambda raw: typed.value(raw, {"type": "str", "choices": DEVICE_TARGETS}),
-    "device_files": _text,
+    "device_files": _device_files,
     "trains": lambda raw: typed.value(raw, {"type": "bool"}),
     "env": _env,
     "resource": lambda raw: syntax.resource_name(_text(raw)) if raw else "",

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from launcher import names, profiles, spec_kubernetes
+from launcher import environment, names, profiles, spec_kubernetes
 from launcher.spec import DEVICE_COUNTS, MAX_NODES, MAX_SECONDS, STAGES
 from runfolder import typed
 from runfolder.strict_yaml import did_you_mean
@@ -45,13 +45,6 @@ _POLICY: Mapping[str, Mapping[str, Any]] = {
 }
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-MAX_ENV = 100_000
-"""Bytes of one variable: Linux starts no program with more than 128 KiB."""
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|(API|ACCESS|PRIVATE|AUTH)_?KEY", re.IGNORECASE)
-_ENV_OURS = re.compile(
-    r"LAUNCHER_.*|SPHEREFACE_STATUS_DIR|RANK_ID|RANK_SIZE|DEVICE_ID|MS_ROLE|MS_SCHED_.*|MS_WORKER_NUM|MS_NODE_ID"
-)
 
 
 @cache
@@ -162,19 +155,12 @@ def _checked(full: str, key: str, raw: Any) -> Any:
 
 
 def _env(name: str, raw: Any) -> str:
-    if not _ENV_NAME.fullmatch(name):
-        raise ValueError(f"env.{name} is not a name for an environment variable (letters, digits and '_')")
-    if _SECRET.search(name):
-        raise ValueError(
-            f"env.{name} looks like a secret, and a plan is kept as plain text; "
-            "export it in the shell that submits instead"
-        )
-    if _ENV_OURS.fullmatch(name):
-        raise ValueError(f"env.{name} is set by the launcher itself")
     if not isinstance(raw, str):
         raise ValueError(f"env.{name} must be text, not {raw!r}; put it in quotes")
-    if len(raw.encode()) > MAX_ENV:
-        raise ValueError(f"env.{name} has more than {MAX_ENV} bytes, and Linux starts no program with that")
+    try:
+        environment.check(name, raw)
+    except ValueError as error:
+        raise ValueError(f"env.{name} {error}") from None
     return raw
 
 

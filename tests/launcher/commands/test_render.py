@@ -96,3 +96,17 @@ def test_a_context_that_is_not_there(on_cluster: Call) -> None:
     said = on_cluster(*WORDS, "--context", "stie")
     assert said.code == 4
     assert "stie" in said.err
+
+
+def test_the_driver_of_the_node_lowers_the_pod_security_and_that_is_told(on_cluster: Call) -> None:
+    words = (*WORDS, "--stage", "train", "--set", "kubernetes.driver=host")
+    done = on_cluster(*words, "--device", "ascend910")
+    first, *why = [line for line in done.out.splitlines() if line.startswith("#")]
+    assert first == "# Pod Security: privileged (namespace team-a may enforce it)"
+    assert why[0] == "#   not baseline: Job/demo-train-1: volume driver-0: hostPath is a path of the node"
+    assert len(why) == 5
+    refused = on_cluster(*words, "--device", "gpu")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(
+        "error: flag --set kubernetes.driver: kubernetes.driver is host, but device gpu has no"
+    )

@@ -62,3 +62,18 @@ def test_clock(there: float | None, level: Level, words: str) -> None:
     finding = surroundings.clock(1000.0, there)
     assert finding.level is level
     assert words in finding.text
+
+
+@pytest.mark.parametrize("level", ["restricted", "baseline"])
+def test_pods_that_mount_the_driver_of_their_node_need_a_privileged_namespace(level: str) -> None:
+    spec = RunSpec("demo", device="ascend910", storage="/storage", kubernetes=KubernetesSpec(driver="host"))
+    jobs = list(render.stage_manifests(make_plan(spec)).values())
+    finding = surroundings.pod_security(namespace(**{"pod-security.kubernetes.io/enforce": level}), jobs)
+    assert finding.level is Level.ERROR
+    assert (
+        f"lab enforces {level}, and the run's pods meet only privileged: volume driver-0: hostPath"
+        in finding.text.replace("Job/demo-train-1: ", "")
+    )
+    assert "kubernetes.driver" in finding.advice
+    allowed = surroundings.pod_security(namespace(**{"pod-security.kubernetes.io/enforce": "privileged"}), jobs)
+    assert allowed.level is Level.OK

@@ -71,7 +71,7 @@ class KubernetesExecutor:
         self._owner = owner
         self._clock = clock
         self._steady = steady
-        self._queue = queueing.Queue(api, plan.kubernetes.queue if plan.kubernetes else "", steady)
+        self._queue = queueing.Queue(api, steady)
         self._watch = _Watch("", 0, 0.0)
 
     def start(self, stage: Stage, attempt: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from launcher import names, record, render
 from launcher.backends.kubernetes.executor import MAX_POLL_S, POLL_S, SETTLE_S, STOP_S, KubernetesExecutor
+from launcher.backends.kubernetes.queueing import TAKEN_BACK
 from launcher.errors import ApiError, Unreachable
 from launcher.executor import Look
 from launcher.facts import Attempt
@@ -276,6 +277,49 @@ def test_a_suspended_job_is_not_late(world: World) -> None:
     job["spec"]["suspend"] = True
     world.api.put("jobs", job)
     assert world.look(after_s=10 * DEADLINE_S).reason == "Suspended"
+
+
+def held(world: World, **status: Any) -> None:
+    """As Kueue does with a Job that has a queue's label."""
+    job = world.api.get("jobs", JOB)
+    job["metadata"]["labels"][names.LABEL_QUEUE] = "team-a"
+    world.api.put("jobs", {**job, "spec": {**job["spec"], "suspend": True}, "status": status})
+
+
+def test_a_job_that_its_queue_holds_back_is_not_late(world: World) -> None:
+    world.start()
+    held(world)
+    seen = world.look(after_s=10 * DEADLINE_S)
+    assert (seen.ended, seen.reason, seen.message) == (False, "QueuedForQuota", "waits for quota in queue team-a")
+    # Let go, but the Job's controller has not come to it yet.
+    job = world.api.get("jobs", JOB)
+    suspended = {"type": "Suspended", "status": "True"}
+    world.api.put("jobs", {**job, "spec": {**job["spec"], "suspend": False}, "status": {"conditions": [suspended]}})
+    assert not world.look().ended
+
+
+def test_a_stage_whose_quota_is_taken_back_has_another_attempt(world: World) -> None:
+    world.start()
+    world.pod("Running", {"running": {}})
+    world.rank_begins()
+    assert world.look().working
+    held(world)
+    pod = world.api.get("pods", POD)
+    world.api.put("pods", {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2026-01-01T00:01:00Z"}})
+    going = world.look()
+    assert (going.ended, going.reason) == (False, "Preempted"), "it saves its checkpoint"
+    world.api.delete("pods", POD)
+    seen = world.look()
+    assert (seen.ended, seen.reason, seen.message) == (True, "Preempted", TAKEN_BACK)
+    assert ("jobs", JOB) not in world.api.objects, "it would come again beside the next attempt"
+
+
+def test_a_stage_that_was_done_when_its_quota_was_taken_back_is_done(world: World) -> None:
+    world.start()
+    world.rank_begins()
+    world.pod("Succeeded", {"terminated": {"exitCode": 0, "reason": "Completed"}})
+    held(world)
+    assert (world.look().exit_code, world.look().reason) == (0, "")
 
 
 def test_what_no_waiting_mends_is_not_waited_for(world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from launcher import states
+from launcher import names, states
 from launcher.backends.kubernetes.observe import look, newest, told_by_events
 from launcher.executor import Look
 
@@ -218,6 +218,9 @@ def test_why_no_node_takes_the_pod(message: str, word: str, told: str) -> None:
 def test_a_gate_or_a_suspended_job_hold_back() -> None:
     assert look(job(), [unschedulable("gates", "SchedulingGated")], []).reason == "Suspended"
     assert look(job(suspend=True), [], []).reason == "Suspended"
+    queued = job(suspend=True)
+    queued["metadata"]["labels"] = {names.LABEL_QUEUE: "team-a"}
+    assert look(queued, [], []) == Look(ended=False, reason="QueuedForQuota", message="waits for quota in queue team-a")
 
 
 @pytest.mark.parametrize(

@@ -125,3 +125,22 @@ def test_the_content_of_a_secret_is_not_read() -> None:
 def test_a_claim_that_is_not_there() -> None:
     api = healthy()
     assert found(api, claim="other")["storage"].text == "no claim 'other' in lab"
+
+
+QUEUES = "/apis/kueue.x-k8s.io/v1beta2/namespaces/lab/localqueues"
+
+
+def test_the_queue_is_looked_at_where_the_run_names_one() -> None:
+    api = healthy()
+    assert found(api, queue="team-a")["queue"].text.startswith("the cluster has no Kueue")
+    api.answers[("GET", "/apis/kueue.x-k8s.io")] = {"preferredVersion": {"version": "v1beta2"}}
+    queue = {
+        "metadata": {"name": "team-a"},
+        "spec": {"clusterQueue": "npus"},
+        "status": {"conditions": [{"type": "Active", "status": "True"}]},
+    }
+    api.answers[("GET", QUEUES)] = {"metadata": {}, "items": [queue]}
+    assert found(api, queue="team-a")["queue"].level is Level.OK
+    assert found(api, queue="team-b")["queue"].text == "no LocalQueue 'team-b' in lab"
+    api.answers[("GET", QUEUES)] = raising(ApiError("localqueues is forbidden", 403, "Forbidden"))
+    assert found(api, queue="team-a")["queue"].level is Level.WARNING

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from launcher import ascend, profiles
 from launcher.errors import SpecError
 from runfolder import strict_yaml
+from tests.launcher import hostile
 
 FOLDER = Path(profiles.__file__).parent / "profiles"
 
@@ -259,3 +262,33 @@ def test_devices_that_cannot_work_together(device: str, good: tuple[int, ...], b
 
 def test_nothing_is_known_of_boards_that_are_not_named() -> None:
     assert profiles.wrong_count(profiles.load_profile("gpu"), 3) is None
+
+
+def odd(source: random.Random, depth: int = 2) -> Any:
+    """Any value that YAML can hold."""
+    kind = source.randrange(8 if depth else 5)
+    if kind >= 5:
+        pairs = [(hostile.text(source, longest=3), odd(source, depth - 1)) for _ in range(source.randrange(4))]
+        return dict(pairs) if kind == 5 else [value for _, value in pairs]
+    plain = (hostile.text(source, longest=4), source.randrange(-9, 400), source.random(), None, source.random() < 0.5)
+    return plain[kind]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_whatever_a_file_holds_each_finding_is_one_line_with_its_place(part: int, tmp_path: Path) -> None:
+    path = tmp_path / "fake.yaml"
+    refused = 0
+    for case in range(part, 1_000, 4):
+        source = random.Random(case)  # noqa: S311
+        keys = [*source.sample(profiles.KEYS, 3), hostile.text(source, longest=3)]
+        path.write_text(json.dumps({"device_target": "CPU"} | {key: odd(source) for key in keys}), encoding="utf-8")
+        profile, findings = profiles.check(path)
+        refused += profile is None
+        for finding in findings:
+            assert re.fullmatch(rf"{re.escape(str(path))}(:\d+)?", finding.where), case
+            assert finding.text.isprintable(), case
+            assert len(finding.text) < 1_000, case
+        if profile is not None:
+            path.write_text(json.dumps(profiles.as_document(profile)), encoding="utf-8")
+            assert profiles.check(path)[0] == profile, case
+    assert refused > 200

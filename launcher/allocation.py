@@ -23,11 +23,7 @@ from launcher.rank_tables.model import Device, Server
 from launcher.rank_tables.pods import Allocation
 from launcher.rank_tables.values import ip, listed, shown
 
-ANNOTATION_FILE = "/etc/podinfo/ascend-910-configuration"
-"""Where the pod sees the annotation's value (a volume of the downward API); empty until the device plugin has written
-it, which it does after the pod was started."""
-HOST_IP, POD_IP = "HOST_IP", "POD_IP"
-"""Environment: addresses of the node and of the pod (fieldRef status.hostIP, status.podIP)."""
+ANNOTATION_FILE = f"{ascend.ANNOTATION_FOLDER}/{ascend.ANNOTATION_ITEM}"
 
 _TOOL_S = 10.0
 
@@ -112,8 +108,8 @@ def _from_environment(
     if not ids or board.versions == (ascend.LEVELS,):  # layers of network stand in the annotation alone
         return None
     addresses, notes = _addresses(root, ids, run)
-    host = environment.get(HOST_IP, "")
-    name = host or environment.get(POD_IP, "") or platform.node()
+    host = environment.get(ascend.HOST_IP, "")
+    name = host or environment.get(ascend.POD_IP, "") or platform.node()
     devices = tuple(Device(number, device_ip=addresses.get(number, "")) for number in ids)
     server = Server(name[: ascend.MAX_SERVER_ID], devices, host if ip(host) else "")
     variable = ascend.VISIBLE_DEVICES if environment.get(ascend.VISIBLE_DEVICES) else ascend.RT_VISIBLE_DEVICES

@@ -141,6 +141,11 @@ RANK_TABLE_FILE = "RANK_TABLE_FILE"
 """Path of the table for MindSpore's init(), with RANK_ID and DEVICE_ID of the process, where no MS_ROLE is set (ms)."""
 RANK_TABLE_FILE_OLD = "MINDSPORE_HCCL_CONFIG_PATH"
 """An older name; where it is set, MindSpore takes its path in place of that one (ms)."""
+ANNOTATION_FOLDER, ANNOTATION_ITEM = "/etc/podinfo", "ascend-910-configuration"
+"""Where a pod of ours sees that annotation's value (a volume of the downward API); the file is empty until the device
+plugin has written it, which it does after the pod was started."""
+HOST_IP, POD_IP = "HOST_IP", "POD_IP"
+"""Environment of a pod of ours: addresses of its node and its own."""
 LEVEL_LIST = "levelList"
 """In a device of that annotation, for 2.0: [{level, info: {network: layer}}], a layer as in `level_list` (mind)."""
 SCALE_OUT = (("RoCE", 3), ("UBoE", 2), ("UBG", 2))

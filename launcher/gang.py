@@ -38,6 +38,8 @@ class Card:
     """Its host name; with the run's headless Service it is a name in the cluster's DNS."""
     port: int
     """Free for the scheduler, which pod 0 runs."""
+    given: Mapping[str, Any] | None = None
+    """Its devices, where the ranks start by a table of all pods' (`rank_start.own`)."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class Gang:
         self.pod = pod
         self._looked = 0.0
 
-    def enter(self, host: str, port: int) -> None:
+    def enter(self, host: str, port: int, given: Mapping[str, Any] | None = None) -> None:
         """Raises OSError."""
-        atomic.write_json(layout.pod_file(self._status, self.pod), asdict(Card(self.pod, host, port)))
+        atomic.write_json(layout.pod_file(self._status, self.pod), asdict(Card(self.pod, host, port, given)))
 
     def cards(self) -> dict[int, Card]:
         """Of all pods that are there, by number."""

@@ -24,6 +24,8 @@ ENV_ATTEMPT = "LAUNCHER_ATTEMPT"
 ENV_POD = "LAUNCHER_POD_INDEX"
 """Which pod of its attempt a process is in (0, 1, …); in an Indexed Job Kubernetes says it itself:"""
 ENV_COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
+ENV_START = "LAUNCHER_START"
+"""What starts the ranks: `msrun`, `rank-table` or `mpirun` (`profiles.STARTS`)."""
 ENV_SERVICE = "LAUNCHER_SERVICE"
 """The headless Service under whose name the pods of an attempt find each other: `<host>.<service>`."""
 

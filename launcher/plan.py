@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import LauncherError, SpecError
-from launcher.profiles import Profile, load_profile, wrong_count
+from launcher.profiles import MPIRUN, Profile, load_profile, wrong_count
 from launcher.spec import STAGES, KubernetesSpec, RunSpec, StagePolicy
 from runfolder import layout
 
@@ -195,6 +195,11 @@ def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
             raise SpecError(f"device {profile.name} is for inference and cannot train; choose another for stage train")
         if fault := wrong_count(profile, spec.devices):
             raise SpecError(f"devices is {spec.devices}, but {fault}")
+        if spec.nodes > 1 and profile.start == MPIRUN:
+            raise SpecError(
+                f"nodes is {spec.nodes}, but device {profile.name} starts by mpirun, which needs ssh between pods; "
+                "use one node, or a profile with start: msrun"
+            )
         nodes, processes = spec.nodes, spec.devices
         if nodes * processes > 1:
             values["is_distributed"] = True

@@ -16,35 +16,42 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from launcher import marker, names, progress, record
+from launcher import marker, names, rank_start, record
 from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, StorageError, UsageError
 from launcher.facts import Attempt
 from launcher.gang import END_S, TOLD_S, End, Gang
 from launcher.plan import Plan, Stage
+from launcher.pod_watch import TICK_S, watch
 from launcher.processes import endings, msrun, process_tree, rank, rank_logs
 from launcher.processes.endings import Ending
-from launcher.processes.hang import HangWatch, Seen
 from launcher.processes.orders import Orders, Stop
 from launcher.processes.pod_output import PodOutput, begin_words
-from launcher.processes.process_tree import Process
-from launcher.processes.stage_processes import Member, StageProcesses
+from launcher.processes.stage_processes import StageProcesses
 from runfolder import layout
 
-TICK_S = 0.2
 STOP_GRACE_S = 15.0
 """A rank that is told to stop finishes its step and saves a checkpoint."""
 FAILURE_GRACE_S = 4.0
 """After a failure the others wait in an all-reduce and cannot save anything."""
 _GRACE_S = {"Terminated": STOP_GRACE_S, "DeadlineExceeded": STOP_GRACE_S, "Superseded": 0.0}
-LINGER_S = 60.0
-"""How long msrun may stay after the last rank has ended well."""
 LAST_LINES = 15
 MAX_SHOWN = 500
 """Characters of a line that are kept of the last lines; the log has all of them."""
 _PORTS_TRIED = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """One attempt of a stage in this pod."""
+
+    plan: Plan
+    processes: StageProcesses
+    orders: Orders
+    gang: Gang
+    output: PodOutput
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +92,7 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop, *, pod: int = 0
         if pod == 0:
             record.write_attempt(stage_folder, replace(begun, ended=time.time(), exit_code=0))
         return 0
-    processes = StageProcesses(stage, folder, attempt, pod)
+    processes = StageProcesses(stage, folder, attempt, pod, plan.profile.start)
     gang = Gang(processes.status, stage.nodes, pod)
     if pod == 0:
         record.write_attempt(stage_folder, begun)
@@ -95,12 +102,8 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop, *, pod: int = 0
         gang.forget(processes.numbers)
     output = PodOutput(stage_folder, attempt, pod)
     output.say(f"{begin_words(stage.name, attempt)}, {stage.processes} process(es)")
-    orders = Orders(stop, stage_folder, attempt)
-    if stage.nodes == 1:
-        ending = _carry_out(processes, orders, gang, output)
-        told = _told(begun, ending, processes)
-    else:
-        told = _together(plan, begun, processes, orders, gang, output)
+    work = Work(plan, processes, Orders(stop, stage_folder, attempt), gang, output)
+    told = _told(begun, _alone(work), processes) if stage.nodes == 1 else _together(work, begun)
     return _finish(stage_folder, plan, stage, told, output) if pod == 0 else told.exit_code or 0
 
 
@@ -124,20 +127,29 @@ def _finish(stage_folder: Path, plan: Plan, stage: Stage, told: Attempt, output:
     return told.exit_code or 0
 
 
-def _together(
-    plan: Plan, begun: Attempt, processes: StageProcesses, orders: Orders, gang: Gang, output: PodOutput
-) -> Attempt:
-    """One pod of several: begins when all are there; pod 0 tells the end of all, the others their own to it."""
-    start_s = plan.kubernetes.start_deadline_s if plan.kubernetes else 0.0
+def _alone(work: Work) -> Ending:
+    environment = dict(os.environ)
+    plan, stage, orders = work.plan, work.processes.stage, work.orders
     try:
-        processes.prepare()  # before the others can begin: their logs count from here
-        gang.enter(socket.gethostname(), msrun.free_port(""))
-        ending = gang.meet(start_s, orders.over, output.say)
-        if ending is None:
-            host = gang.address(os.environ.get(names.ENV_SERVICE, ""))
-            ending = _carry_out(processes, orders, gang, output, host, gang.port())
+        if rank_start.is_wanted(plan, stage):
+            given = rank_start.own(plan, stage, 0, environment, orders.stopped, work.output.say)
+            environment |= rank_start.write(plan, stage, 0, [given], orders.stopped, work.output.say)
+    except OSError as error:
+        return endings.not_started(error)
+    except LauncherError as error:
+        return orders.over() or rank_start.refused(error)
+    return _carry_out(work, environment)
+
+
+def _together(work: Work, begun: Attempt) -> Attempt:
+    """One pod of several: begins when all are there; pod 0 tells the end of all, the others their own to it."""
+    gang, orders, processes = work.gang, work.orders, work.processes
+    try:
+        ending = _met(work)
     except OSError as error:
         ending = endings.not_started(error)
+    except LauncherError as error:
+        ending = orders.over() or rank_start.refused(error)
     told = _told(begun, ending, processes)
     if gang.pod not in gang.ends():
         with suppress(OSError):
@@ -155,10 +167,53 @@ def _together(
     return told
 
 
-def _tell_early(processes: StageProcesses, gang: Gang, ending: Ending) -> None:
+def _met(work: Work) -> Ending:
+    """Waits for the other pods, and then carries this one's ranks out. Raises OSError, LauncherError."""
+    plan, gang, orders, output = work.plan, work.gang, work.orders, work.output
+    environment, stage = dict(os.environ), work.processes.stage
+    by_table = rank_start.is_wanted(plan, stage)
+    work.processes.prepare()  # before the others can begin: their logs count from here
+    given = rank_start.own(plan, stage, gang.pod, environment, orders.stopped, output.say) if by_table else None
+    gang.enter(socket.gethostname(), msrun.free_port(""), given)
+    start_s = plan.kubernetes.start_deadline_s if plan.kubernetes else 0.0
+    if ending := gang.meet(start_s, orders.over, output.say):
+        return ending
+    if by_table:
+        everything = [card.given for _, card in sorted(gang.cards().items())]
+        environment |= rank_start.write(plan, stage, gang.pod, everything, orders.stopped, output.say)
+    host = gang.address(environment.get(names.ENV_SERVICE, ""))
+    return _carry_out(work, environment, host, gang.port())
+
+
+def _carry_out(work: Work, environment: Mapping[str, str], host: str = msrun.HOST, port: int = 0) -> Ending:
+    """With a `port` the start is one of several pods', and all must meet there."""
+    processes, output = work.processes, work.output
+    for _ in range(_PORTS_TRIED):
+        try:
+            if not port:
+                processes.prepare()
+            output.follow(processes)
+            processes.start(environment, host, port)
+            ending = watch(processes, work.orders, work.gang, output, work.plan.profile.exit_codes)
+        except OSError as error:
+            ending = endings.not_started(error)
+        if ending.exit_code and port:
+            _tell_early(work, ending)
+        stuck = processes.stop(_GRACE_S.get(ending.reason, FAILURE_GRACE_S))
+        output.forward(final=True)
+        if stuck:
+            output.say(f"could not be ended: process {', '.join(str(process.pid) for process in stuck)}")
+        if port or ending.culprit != rank.SCHEDULER or not _port_was_taken(processes):
+            break
+        output.say("another process took the scheduler's port; trying the next one")
+    return ending
+
+
+def _tell_early(work: Work, ending: Ending) -> None:
     """At once: the others fail for this in a moment, and pod 0 tells the first."""
+    lines = _told(Attempt(0, 0.0), ending, work.processes).last_lines
     with suppress(OSError):
-        gang.tell(End(gang.pod, time.time(), ending, _told(Attempt(0, 0.0), ending, processes).last_lines))
+        work.gang.tell(End(work.gang.pod, time.time(), ending, lines))
 
 
 def _await_told(processes: StageProcesses, attempt: int) -> None:
@@ -170,82 +225,6 @@ def _await_told(processes: StageProcesses, attempt: int) -> None:
         if known is None or known.ended is not None:
             return
         time.sleep(TICK_S)
-
-
-def _carry_out(
-    processes: StageProcesses, orders: Orders, gang: Gang, output: PodOutput, host: str = msrun.HOST, port: int = 0
-) -> Ending:
-    for _ in range(_PORTS_TRIED):
-        try:
-            if not port:
-                processes.prepare()
-            output.follow(processes)
-            processes.start(os.environ, host, port)
-            ending = _watch(processes, orders, gang, output)
-        except OSError as error:
-            ending = endings.not_started(error)
-        if ending.exit_code and port:
-            _tell_early(processes, gang, ending)
-        stuck = processes.stop(_GRACE_S.get(ending.reason, FAILURE_GRACE_S))
-        output.forward(final=True)
-        if stuck:
-            output.say(f"could not be ended: process {', '.join(str(process.pid) for process in stuck)}")
-        if port or ending.culprit != rank.SCHEDULER or not _port_was_taken(processes):
-            break
-        output.say("another process took the scheduler's port; trying the next one")
-    return ending
-
-
-def _watch(processes: StageProcesses, orders: Orders, gang: Gang, output: PodOutput) -> Ending:
-    """Returns once the attempt has ended or has to be ended."""
-    policy = processes.stage.policy
-    hangs = HangWatch(policy)
-    every = min(5.0, policy.heartbeat_s / 8)
-    began = judged = time.monotonic()
-    while True:
-        now, clock = time.time(), time.monotonic()
-        exit_code = processes.first_exit()
-        members = processes.look(now)
-        output.forward()
-        over = orders.over()
-        if over and not (exit_code == 0 and over.reason == "Terminated"):
-            return over
-        failures = endings.read_failures(processes.status, processes.stage.ranks)
-        if failure := endings.first_failure(members, failures) or gang.failed():
-            return failure
-        if exit_code == 0 or processes.lingers(now, LINGER_S):
-            return Ending(0)
-        if policy.deadline_s and clock - began > policy.deadline_s:
-            return Ending(1, "DeadlineExceeded", f"took longer than {policy.deadline_s:g} s", retry=False)
-        if clock - judged >= every:
-            judged = clock
-            if hang := _hang(hangs, clock, processes):
-                return hang
-        time.sleep(TICK_S)
-
-
-def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending | None:
-    everything = process_tree.snapshot()
-    living = [member for member in processes.members.values() if member.ended is None]
-    seen = {member.name: _seen(member, processes, everything) for member in living}
-    workers = [seen[name] for name in processes.ranks if name in seen]
-    helpers = [seen[name] for name in (rank.SCHEDULER, processes.msrun) if name in seen]
-    if any(name not in processes.members for name in processes.ranks):
-        workers += helpers[-1:]  # msrun has still to start the others
-    hang = hangs.judge(clock, workers, helpers)
-    if hang is None:
-        return None
-    reason = "SchedulerFailed" if hang.name == rank.SCHEDULER else "RankHung"
-    return Ending(1, reason, hang.message, culprit=hang.name)
-
-
-def _seen(member: Member, processes: StageProcesses, everything: Mapping[int, Process]) -> Seen:
-    state, cpu_s = member.process.state, processes.cpu_s(member, everything)
-    waited_s = processes.waited_s(member, everything)
-    seen = Seen(member.name, stopped=state == "T", cpu_s=cpu_s, waited_s=waited_s, reads=state == "D")
-    number = processes.numbers[processes.ranks.index(member.name)] if member.name in processes.ranks else None
-    beat = None if number is None else progress.read_heartbeat(processes.status, number)
-    return replace(seen, phase=beat.phase, epoch=beat.epoch, step=beat.step) if beat else seen
 
 
 def _port_was_taken(processes: StageProcesses) -> bool:

@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from launcher import names, templates
+from launcher import ascend, names, templates
 from launcher import plan as plans
 from launcher.errors import SpecError
 from launcher.kubernetes_values import toleration
 from launcher.plan import Plan, Stage
+from launcher.profiles import RANK_TABLE
 from launcher.spec import DRIVER_OF_HOST, KubernetesSpec
 
 MAX_CONFIG_MAP = 1 << 20
@@ -174,6 +175,7 @@ def _stage_job(plan: Plan, stage: Stage) -> dict[str, Any]:
         "folder": verbatim(plan.folder),
         "stage": stage.name,
         "nodes": stage.nodes,
+        "allocation": _allocation(plan, stage),
         "service": names.object_name(plan.run, names.PODS) if stage.nodes > 1 else "",
         "active_deadline_s": math.ceil(deadline + kubernetes.start_deadline_s + BACKSTOP_S) if deadline else None,
     }
@@ -185,6 +187,14 @@ def _driver(plan: Plan) -> Iterator[dict[str, str]]:
     for index, path in enumerate(plan.profile.mounts):
         kind = "Directory" if path.endswith("/") else "File"
         yield {"name": f"driver-{index}", "path": path.rstrip("/"), "type": kind}
+
+
+def _allocation(plan: Plan, stage: Stage) -> dict[str, str] | None:
+    """How a pod that makes a rank table sees what the device plugin gave it."""
+    if plan.profile.start != RANK_TABLE or stage.ranks == 1:
+        return None
+    field = f"metadata.annotations['{ascend.POD_ANNOTATION}']"
+    return {"folder": ascend.ANNOTATION_FOLDER, "item": ascend.ANNOTATION_ITEM, "field": field}
 
 
 def _tolerations(*taints: str) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ ROOMS = {
     "launcher.environment": set(),
     "launcher.plan": {"spec", "profiles", "names", "errors"},
     "launcher.templates": {"errors"},
-    "launcher.render": {"plan", "spec", "names", "kubernetes_values", "templates", "errors"},
+    "launcher.render": {"plan", "spec", "profiles", "names", "kubernetes_values", "templates", "ascend", "errors"},
     "launcher.podsecurity": set(),
     "launcher.facts": set(),
     "launcher.ascend": set(),

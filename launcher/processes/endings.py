@@ -12,7 +12,7 @@ from pathlib import Path
 
 from launcher import states
 from launcher.errors import CONFIGURATION_EXIT
-from launcher.processes import rank
+from launcher.processes import rank, starter
 from launcher.processes.stage_processes import Member
 from runfolder import layout
 
@@ -56,7 +56,7 @@ def first_failure(
     members: Sequence[Member], failures: Sequence[RankFailure], meanings: Mapping[str, str] | None = None
 ) -> Ending | None:
     """None while nothing has failed. `meanings` are those of exit codes on the device (`Profile.exit_codes`)."""
-    several = any(member.name == rank.SCHEDULER or rank.is_msrun(member.name) for member in members)
+    several = any(member.name == rank.SCHEDULER or starter.is_starter(member.name) for member in members)
     died = min((member for member in members if _is_failure(member, members)), key=_order, default=None)
     said = min(failures, key=lambda failure: failure.time, default=None)
     stopped = next((member for member in members if _is_stopped(member)), None)
@@ -103,7 +103,7 @@ def _is_failure(member: Member, members: Sequence[Member]) -> bool:
 
 
 def _is_stopped(member: Member) -> bool:
-    return member.ended is None and member.process.state == "T" and not rank.is_msrun(member.name)
+    return member.ended is None and member.process.state == "T" and not starter.is_starter(member.name)
 
 
 def _stopped(member: Member) -> Ending:
@@ -115,7 +115,7 @@ def _stopped(member: Member) -> Ending:
 
 def _order(member: Member) -> tuple[float, int]:
     """First by time; of those seen together, a killed msrun took its ranks along, and else fell with them."""
-    if rank.is_msrun(member.name):
+    if starter.is_starter(member.name):
         return member.ended or 0.0, 0 if (member.exit_code or 0) < 0 else 3
     return member.ended or 0.0, 2 if member.name == rank.SCHEDULER else 1
 
@@ -141,7 +141,7 @@ def _died(member: Member, several: bool, meanings: Mapping[str, str]) -> Ending:
         word = "StorageFull"
     elif member.name == rank.SCHEDULER:
         word = "SchedulerFailed"
-    elif meaning and not rank.is_msrun(member.name):
+    elif meaning and not starter.is_starter(member.name):
         word = meaning
     elif word == "StageFailed" and several:
         word = "RankFailed"

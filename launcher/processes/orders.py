@@ -42,6 +42,9 @@ class Orders:
         self._attempt = attempt
         self._looked = 0.0
 
+    def stopped(self) -> bool:
+        return self._stop.asked
+
     def over(self) -> Ending | None:
         """None: go on. Looks at the storage once a second at most."""
         if self._stop.asked:

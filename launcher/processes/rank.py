@@ -16,35 +16,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from launcher import names
+from launcher import names, profiles
 from launcher.errors import STORAGE_EXIT
-from launcher.processes import mpirun, process_tree
+from launcher.processes import mpirun, process_tree, starter
 from runfolder import atomic, layout
 
 SCHEDULER = "scheduler"
-MSRUN = "msrun"
-"""Of the first pod; that of pod 2 is called `msrun_2`."""
 NOT_STARTED_EXIT = 127
 NO_LOG_EXIT = STORAGE_EXIT
 """The storage is full or not writable, so that not even a log can be begun."""
 
 
 def role(environment: Mapping[str, str]) -> str:
-    """By the variables that msrun (or, for one process, the pod) sets: `rank_R`, `scheduler` or `msrun`."""
+    """By the variables that the starter (or, for one process, the pod) sets: `rank_R`, `scheduler`, or itself."""
     if environment.get("MS_ROLE") == "MS_SCHED":
         return SCHEDULER
     if "RANK_ID" in environment:
         return layout.rank_name(environment["RANK_ID"])
-    return msrun_of(int(environment.get(names.ENV_POD, "0")))
-
-
-def msrun_of(pod: int) -> str:
-    """What pod `pod` of an attempt calls its msrun: their logs lie in one folder."""
-    return f"{MSRUN}_{pod}" if pod else MSRUN
-
-
-def is_msrun(name: str) -> bool:
-    return name.startswith(MSRUN)
+    return starter.name_of(environment.get(names.ENV_START, profiles.MSRUN), int(environment.get(names.ENV_POD, "0")))
 
 
 def read_pid(status: Path, name: str) -> int | None:

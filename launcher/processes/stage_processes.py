@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from launcher import names
+from launcher import ascend, names
 from launcher.plan import Stage
-from launcher.processes import msrun, process_tree, rank, rank_logs
+from launcher.processes import msrun, process_tree, rank, rank_logs, starter
 from launcher.processes.process_tree import Process
+from launcher.profiles import MSRUN, RANK_TABLE
 from runfolder import layout
 
 _INHERITED_ROLE = ("MS_ROLE", "MS_SCHED_HOST", "MS_SCHED_PORT", "MS_WORKER_NUM", "MS_NODE_ID", "RANK_ID", "RANK_SIZE")
-"""What would tell the first rank that it is one of somebody else's."""
+_INHERITED_FROM_MPI = ("OMPI_COMM", "PMIX_")
+"""What would tell the first rank that it is one of somebody else's: MindSpore takes its number from these."""
+_TABLES = (ascend.RANK_TABLE_FILE, ascend.RANK_TABLE_FILE_OLD)
+"""MindSpore refuses msrun's ranks with a table that knows nothing of them."""
 _POLL_S = 0.05
 
 
@@ -41,8 +45,8 @@ class Member:
 class StageProcesses:
     """One attempt on this machine. Call `start`, then `look` again and again, then `stop` in every case."""
 
-    def __init__(self, stage: Stage, run_folder: Path, attempt: int, pod: int = 0) -> None:
-        """`pod` of the attempt's `stage.nodes`: only its ranks are this machine's."""
+    def __init__(self, stage: Stage, run_folder: Path, attempt: int, pod: int = 0, start: str = MSRUN) -> None:
+        """`pod` of the attempt's `stage.nodes`: only its ranks are here. `start`: one of `profiles.STARTS`."""
         folder = layout.stage_folder(run_folder, stage.name)
         self.stage = stage
         self.status = layout.status_folder(folder, attempt)
@@ -53,16 +57,18 @@ class StageProcesses:
         first = pod * stage.processes
         self.numbers = range(first, first + stage.processes)
         self.ranks = [layout.rank_name(number) for number in self.numbers]
-        self.msrun = rank.msrun_of(pod)
+        self.starter = starter.name_of(start, pod)
+        self._start = start
         self._several = stage.ranks > 1
-        scheduler = [] if pod else [rank.SCHEDULER]
-        self.names = [*self.ranks, *([*scheduler, self.msrun] if self._several else [])]
+        scheduler = [rank.SCHEDULER] if pod == 0 and starter.has_scheduler(start) else []
+        self.names = [*self.ranks, *([*scheduler, self.starter] if self._several else [])]
         self._marker = {
             names.ENV_RUN: run_folder.name,
             names.ENV_FOLDER: str(run_folder),
             names.ENV_STAGE: stage.name,
             names.ENV_ATTEMPT: str(attempt),
             names.ENV_POD: str(pod),
+            names.ENV_START: start,
         }
         self.offsets: dict[str, int] = {}
         """Where the last start begins in each log."""
@@ -87,7 +93,8 @@ class StageProcesses:
         argv = [*wrapper, *self.stage.argv]
         if self._several:
             team = msrun.Team(self.stage.ranks, self.stage.processes, self._pod, host, port or msrun.free_port())
-            argv = [*wrapper, *msrun.command(["python", *argv], team, self.status / self.msrun)]
+            logs = self.status / self.starter
+            argv = [*wrapper, *starter.command(self._start, ["python", *argv], team, logs)]
         self._first = subprocess.Popen(
             [sys.executable, *argv],
             stdin=subprocess.DEVNULL,
@@ -95,7 +102,7 @@ class StageProcesses:
             cwd=self.status,  # MindSpore leaves files where it runs
         )
         first = process_tree.read(self._first.pid) or Process(self._first.pid, 0, "X", 0.0, 0, 0)
-        name = self.msrun if self._several else self.ranks[0]
+        name = self.starter if self._several else self.ranks[0]
         self.members[name] = Member(name, first)
 
     def look(self, now: float) -> list[Member]:
@@ -105,7 +112,7 @@ class StageProcesses:
             if member and member.ended is None:
                 self.members[name] = self._seen(member, now)
         if self._several and any(self._is_untold(name) for name in self.ranks):
-            self._ask_msrun()
+            self._ask_starter()
         if sum(self._fell(name, now) for name in self.ranks) > 1:
             self._put_first(now)
         return list(self.members.values())
@@ -137,7 +144,7 @@ class StageProcesses:
         """
         self.look(time.time())
         # msrun kills all ranks as soon as one has ended, also the one that still saves its checkpoint: it has to wait.
-        process_tree.send(self._alive([self.msrun]), signal.SIGSTOP)
+        process_tree.send(self._alive([self.starter]), signal.SIGSTOP)
         process_tree.send(self._alive(self.ranks), signal.SIGTERM)
         until = time.monotonic() + grace_s
         while self._alive(self.ranks) and time.monotonic() < until:
@@ -177,13 +184,11 @@ class StageProcesses:
         member = self.members.get(name)
         return member is not None and member.ended is not None and member.exit_code is None
 
-    def _ask_msrun(self) -> None:
+    def _ask_starter(self) -> None:
         """msrun may have waited for a rank before its exit code was seen; it reports the codes that are not 0."""
-        log = rank_logs.LineTail(self.log(self.msrun), self.offsets[self.msrun])
-        told = msrun.worker_exits("\n".join(log.read(final=True)))
-        for name in self.ranks:
-            if self._is_untold(name) and self.members[name].process.pid in told:
-                self.members[name] = replace(self.members[name], exit_code=told[self.members[name].process.pid])
+        for name, code in self._reported().items():
+            if self._is_untold(name):
+                self.members[name] = replace(self.members[name], exit_code=code)
 
     def _fell(self, name: str, now: float) -> bool:
         member = self.members.get(name)
@@ -191,11 +196,15 @@ class StageProcesses:
 
     def _put_first(self, now: float) -> None:
         """Of ranks that were seen dead at once, msrun names the first; it killed the others for it."""
-        log = rank_logs.LineTail(self.log(self.msrun), self.offsets[self.msrun])
-        told = next(iter(msrun.worker_exits("\n".join(log.read(final=True)))), None)
-        for name in self.ranks:
-            if self._fell(name, now) and self.members[name].process.pid == told:
-                self.members[name] = replace(self.members[name], ended=now - _POLL_S)
+        first = next(iter(self._reported()), None)
+        if first is not None and self._fell(first, now):
+            self.members[first] = replace(self.members[first], ended=now - _POLL_S)
+
+    def _reported(self) -> Mapping[str, int]:
+        """Exit codes that the starter told, by rank, first failure first."""
+        log = rank_logs.LineTail(self.log(self.starter), self.offsets[self.starter])
+        by_pid = {self.members[name].process.pid: name for name in self.ranks if name in self.members}
+        return starter.exits(self._start, "\n".join(log.read(final=True)), by_pid.get)
 
     def _alive(self, wanted: Iterable[str]) -> list[Process]:
         found = [self.members[name] for name in wanted if name in self.members]
@@ -210,7 +219,9 @@ class StageProcesses:
         return Member(name, process or Process(pid, 0, "X", 0.0, 0, 0))
 
     def _environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        own = {name: value for name, value in environment.items() if name not in _INHERITED_ROLE}
+        own = {name: value for name, value in environment.items() if not _is_role(name)}
+        if self._start != RANK_TABLE or not self._several:
+            own = {name: value for name, value in own.items() if name not in _TABLES}
         own |= {"PYTHONUNBUFFERED": "1", layout.STATUS_DIR_VARIABLE: str(self.status)}
         if self._several:
             own.setdefault("GLOG_v", "3")  # errors only: MindSpore's cluster warns several times a second
@@ -219,3 +230,7 @@ class StageProcesses:
         # msrun starts the `python` that it finds on PATH.
         own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
         return {**own, **self.stage.env, **self._marker}
+
+
+def _is_role(name: str) -> bool:
+    return name in _INHERITED_ROLE or name.startswith(_INHERITED_FROM_MPI)

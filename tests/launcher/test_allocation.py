@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from launcher import ascend
-from launcher.allocation import HOST_IP, POD_IP, Given, hccn_tool, own_server
-from launcher.ascend import BOARDS, RT_VISIBLE_DEVICES, VISIBLE_DEVICES
+from launcher.allocation import Given, hccn_tool, own_server
+from launcher.ascend import BOARDS, HOST_IP, POD_IP, RT_VISIBLE_DEVICES, VISIBLE_DEVICES
 from launcher.errors import LauncherError, WaitTimeout
 from launcher.pod_table import ReadyTable, whole_table
 from launcher.rank_tables import pods

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher import names, profiles
 from launcher.errors import UsageError
 from launcher.processes import mpirun, process_tree, rank
 from runfolder import layout
@@ -31,6 +32,7 @@ def environment() -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if not name.startswith(("OMPI_", "PMIX_", "RANK_"))},
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "OWN": "two words; $HOME",
+        names.ENV_START: profiles.MPIRUN,
         # Where the tests run as root; pods do not.
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -91,7 +93,7 @@ def test_exit_codes_are_read_from_the_words_of_open_mpi_4_and_5() -> None:
 
 def test_two_ranks_learn_their_place_and_get_the_environment(environment: dict[str, str], tmp_path: Path) -> None:
     started = start(environment, tmp_path, TELL, "a b", "$HOME")
-    assert started.wait(timeout=60) == 0, lines(tmp_path, rank.MSRUN)
+    assert started.wait(timeout=60) == 0, lines(tmp_path, "mpirun")
     for number in range(2):
         told = json.loads(lines(tmp_path, f"rank_{number}")[0])
         assert (told["RANK_ID"], told["RANK_SIZE"], told["DEVICE_ID"]) == (str(number), "2", str(number))
@@ -104,7 +106,7 @@ def test_a_rank_that_fails_ends_the_other_and_is_named(environment: dict[str, st
     program = TELL + "\nimport time\nos.environ['RANK_ID'] == '1' and sys.exit(5)\ntime.sleep(60)"
     started = start(environment, tmp_path, program)
     assert started.wait(timeout=60) == 5
-    assert mpirun.rank_exits("\n".join(lines(tmp_path, rank.MSRUN))) == {1: 5}
+    assert mpirun.rank_exits("\n".join(lines(tmp_path, "mpirun"))) == {1: 5}
     until(lambda: gone(tmp_path, "rank_0"))
 
 
@@ -113,7 +115,7 @@ def test_a_rank_that_is_killed_is_named(environment: dict[str, str], tmp_path: P
     until(lambda: all(lines(tmp_path, f"rank_{number}") for number in range(2)))
     os.kill(rank.read_pid(tmp_path, "rank_0") or 0, signal.SIGKILL)
     assert started.wait(timeout=60) == 128 + signal.SIGKILL
-    assert mpirun.rank_exits("\n".join(lines(tmp_path, rank.MSRUN))) == {0: -signal.SIGKILL}
+    assert mpirun.rank_exits("\n".join(lines(tmp_path, "mpirun"))) == {0: -signal.SIGKILL}
 
 
 def test_a_killed_mpirun_leaves_no_rank(environment: dict[str, str], tmp_path: Path) -> None:
@@ -127,4 +129,4 @@ def test_a_killed_mpirun_leaves_no_rank(environment: dict[str, str], tmp_path: P
 def test_an_image_without_mpirun_is_told_in_one_line(environment: dict[str, str], tmp_path: Path) -> None:
     started = start({**environment, "PATH": "/nowhere"}, tmp_path, TELL)
     assert started.wait(timeout=60) == rank.NOT_STARTED_EXIT
-    assert lines(tmp_path, rank.MSRUN) == ["launcher: cannot start mpirun: No such file or directory"]
+    assert lines(tmp_path, "mpirun") == ["launcher: cannot start mpirun: No such file or directory"]

@@ -132,11 +132,11 @@ def test_the_loss_scale_of_amp_cancels(build: Callable[[Config], tuple[TrainStep
         np.testing.assert_allclose(parameter.asnumpy(), reference.values[parameter.name], rtol=5e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize(("count", "amp", "rtol"), [(2, False, 1e-4), (8, False, 1e-4), (2, True, 5e-3)])
 def test_micro_batches_are_one_step_of_their_mean(
-    count: int, build: Callable[[Config], tuple[TrainStep, Loss]]
+    count: int, amp: bool, rtol: float, build: Callable[[Config], tuple[TrainStep, Loss]]
 ) -> None:
-    config = resolve(None, {"weight_decay": 0.01, "clip_grad_norm": 4, "accumulate_steps": count})
+    config = resolve(None, {"weight_decay": 0.01, "clip_grad_norm": 4, "amp": amp, "accumulate_steps": count})
     cells = Loss(Linear(), Sum(), config.amp)
     accumulated = AccumulatedStep(cells, config, size=1)
     whole, whole_cells = build(config)
@@ -156,7 +156,7 @@ def test_micro_batches_are_one_step_of_their_mean(
             assert not np.isfinite(micro_batches(torn, 0.1, 1.0)[0])
         x = generator.standard_normal((4 * count, 3), np.float32)
         found, expected = micro_batches(x, 0.05, 0.5), call(whole, x, 0.05, 0.5, stop=1.0)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol / 10)
     both = zip(
         (*cells.trainable_params(), *accumulated.moments),
         (*whole_cells.trainable_params(), *whole.moments),
@@ -164,7 +164,7 @@ def test_micro_batches_are_one_step_of_their_mean(
     )
     for one, other in both:
         assert one.name == other.name
-        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=rtol, atol=rtol / 10)
 
 
 def test_only_weights_decay() -> None:

@@ -70,6 +70,8 @@ ANNOTATION_CANCEL = f"{PREFIX}cancel"
 ANNOTATION_RESUME = f"{PREFIX}resume"
 """On the status ConfigMap, by a client: how often the run was told to go on; the runner compares it with its record."""
 
+ANNOTATION_RESIZE = f"{PREFIX}resize"
+"""On the status ConfigMap, by a client: the devices with which the run is to go on, as JSON (`resize.Resize`)."""
 ANNOTATION_DELETE = f"{PREFIX}delete"
 """On the plan ConfigMap, by a client: the time when somebody began to delete the run."""
 

@@ -186,6 +186,16 @@ def differing_keys(ours: Plan, theirs: Plan) -> tuple[str, ...]:
     return tuple(sorted(keys | ({"device"} if ours.profile != theirs.profile else set())))
 
 
+def conflict(ours: Plan, theirs: Plan) -> str:
+    """Why a run cannot take the name of another one, and what to do."""
+    keys = differing_keys(ours, theirs)
+    what = f"differs in {', '.join(keys)}" if keys else "was planned by another version of the launcher"
+    return (
+        f"run '{ours.run}' exists with another plan, which {what}; choose another --name, "
+        f"or remove it with `launcher delete {ours.run}`"
+    )
+
+
 def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
     chained = layout.TRAIN in spec.stages
     values = dict(stage_values(spec, name))

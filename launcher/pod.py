@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(folder: Path, stage_name: str, attempt: int, stop: Stop, *, pod: int = 0) -> int:
     """Raises NotFound for a folder without a plan, UsageError for a stage that is not in it, StorageError."""
-    plan = record.read_plan(folder)
+    plan = record.effective_plan(folder)
     if stage_name not in [stage.name for stage in plan.stages]:
         raise UsageError(f"run '{plan.run}' has no stage '{stage_name}'")
     stage = plan.stage(stage_name)

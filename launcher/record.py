@@ -19,6 +19,7 @@ from launcher.errors import Conflict, LauncherError, NotFound, StorageError
 from launcher.facts import Attempt, StageFacts
 from launcher.marker import is_complete, read_marker
 from launcher.plan import Plan
+from launcher.resize import Resize, from_json, resized
 from launcher.states import REASONS, State
 from launcher.status import Progress, RunStatus, StageStatus
 from runfolder import atomic, layout
@@ -63,6 +64,8 @@ class RunRecord:
     """How often a person asked to go on (on a cluster: the number that the last runner carried out)."""
     nodes: int = 1
     """Pods in which it trains, each with `devices`."""
+    resize: Resize | None = None
+    """What a person asked for when it went on with other devices than the plan's; `devices` and `nodes` are of now."""
 
     def stage(self, name: str) -> StageRecord:
         return next(stage for stage in self.stages if stage.name == name)
@@ -100,7 +103,7 @@ def write_plan(folder: Path, plan: Plan) -> bool:
             return True
     theirs = read_plan(folder)
     if theirs.hash != plan.hash:
-        raise Conflict(conflict(plan, theirs))
+        raise Conflict(plans.conflict(plan, theirs))
     return False
 
 
@@ -113,6 +116,12 @@ def read_plan(folder: Path) -> Plan:
         raise no_run(folder.name, folder.parent.parent) from None
     except (LauncherError, ValueError) as error:
         raise LauncherError(f"{path}: {error}") from None
+
+
+def effective_plan(folder: Path) -> Plan:
+    """The run's plan with the devices that it goes on with now. Raises as `read_plan` and `read_run` do."""
+    known = read_run(folder)
+    return resized(read_plan(folder), known.resize if known else None)
 
 
 def no_run(run: str, storage: Path) -> NotFound:
@@ -136,7 +145,8 @@ def read_run(folder: Path) -> RunRecord | None:
         if value.pop("schema") != SCHEMA:
             raise ValueError(f"this launcher reads schema {SCHEMA}")
         stages = tuple(_stage_record(stage) for stage in value.pop("stages"))
-        return RunRecord(**{**_known(RunRecord, value), "state": State(value["state"]), "stages": stages})
+        changed = {"state": State(value["state"]), "stages": stages, "resize": from_json(value.get("resize"))}
+        return RunRecord(**{**_known(RunRecord, value), **changed})
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -268,15 +278,6 @@ def run_folders(storage: Path) -> tuple[Path, ...]:
         return ()
     except OSError as error:
         raise StorageError(f"{runs}: cannot be read: {error.strerror}") from None
-
-
-def conflict(ours: Plan, theirs: Plan) -> str:
-    keys = plans.differing_keys(ours, theirs)
-    what = f"differs in {', '.join(keys)}" if keys else "was planned by another version of the launcher"
-    return (
-        f"run '{ours.run}' exists with another plan, which {what}; choose another --name, "
-        f"or remove it with `launcher delete {ours.run}`"
-    )
 
 
 def _metrics(folder: Path, stage: StageRecord) -> Mapping[str, Any]:

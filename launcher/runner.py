@@ -19,6 +19,7 @@ from launcher.executor import Look, StageExecutor
 from launcher.facts import Attempt
 from launcher.plan import Plan, Stage
 from launcher.record import RunRecord
+from launcher.resize import Resize
 from launcher.states import REASONS, State
 from runfolder import layout
 
@@ -52,10 +53,14 @@ class Runner:
         """As it was last written, or was to be written where the storage refused it."""
         return self._record
 
-    def begin(self, *, resume: bool, resumes: int | None = None) -> None:
+    def begin(self, *, resume: bool, resumes: int | None = None, resize: Resize | None = None) -> None:
         """With `resume`, all attempts until now no longer count against the retries, and `resumes` (one more than
-        before) is kept. Raises StorageError."""
+        before) is kept. With `resize` the plan that this runner was given is the one with other devices. Raises
+        StorageError."""
         now = self._record
+        if resize is not None and resize != now.resize:
+            self._event("RunResized", was=now.nodes * now.devices, ranks=self._plan.nodes * self._plan.devices)
+            now = replace(now, resize=resize, devices=self._plan.devices, nodes=self._plan.nodes)
         if resume:
             now = replace(now, resumes=now.resumes + 1 if resumes is None else resumes)
             for name, facts in record.stage_facts(self._folder, self._plan).items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from launcher.plan import Plan
+from launcher.resize import Resize
 from launcher.status import RunStatus
 
 
@@ -77,8 +78,9 @@ class Backend(Protocol):
     where: str
     """Where its runs are, in words, as `the namespace lab`."""
 
-    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
-        """Idempotent: the same plan is left as it is, unless its supervisor died or `resume` asks to go on.
+    def submit(self, plan: Plan | str, *, resume: bool = False, resize: Resize | None = None) -> Submission:
+        """Idempotent: the same plan is left as it is, unless its supervisor died or `resume` asks to go on; then
+        `resize` gives it other devices. Raises SpecError, UsageError where these cannot be.
 
         A name instead of a plan: that of a run which is there, with its own plan.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import secrets
 import shutil
 import time
@@ -11,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from launcher import chain, names, profiles, progress, record
+from launcher import resize as resizes
 from launcher.backends import LogLine, LogQuery, Submission, local_logs, supervisor
 from launcher.errors import BackendError, LauncherError, UsageError
 from launcher.plan import Plan
 from launcher.processes import rank
 from launcher.record import RunRecord, StageRecord
+from launcher.resize import Resize
 from launcher.states import REASONS, State
 from launcher.status import Progress, RunStatus
 from runfolder import atomic, layout
@@ -34,7 +37,7 @@ class LocalBackend:
         self.where = str(self._storage)
         self._clock = clock
 
-    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
+    def submit(self, plan: Plan | str, *, resume: bool = False, resize: Resize | None = None) -> Submission:
         """Also raises UsageError where the machine lacks the devices, StorageError where nothing can be written."""
         if isinstance(plan, str):
             plan = record.read_plan(self._known(plan))
@@ -44,14 +47,20 @@ class LocalBackend:
         if known.state.terminal:
             supervisor.wait_free(folder)  # it has written the end of the run, and ends itself
         now = supervisor.holder(folder)
+        if resize is not None:
+            trained = any(stage.name == layout.TRAIN and stage.state is State.SUCCEEDED for stage in known.stages)
+            resizes.check_state(plan.run, goes_on=now is not None, trained=trained)
         if now is not None:
             resumed = resume and supervisor.wake(now)
             return Submission(plan.run, "resumed" if resumed else "unchanged", known.state)
         if known.state.terminal and not (resume and not self._is_done(folder, plan)):
             return Submission(plan.run, "unchanged", known.state)
-        self._require_devices(plan)
+        self._require_devices(resizes.resized(plan, resize) if resize else record.effective_plan(folder))
         # Without a supervisor though it has not ended: that one died.
-        supervisor.start(folder, resume=not created)
+        options = ["--resume"] if not created else []
+        if resize is not None:
+            options += ["--resize", json.dumps(resizes.to_json(resize))]
+        supervisor.start(folder, *options)
         return Submission(plan.run, "created" if created else "resumed", self._record(folder).state)
 
     def observe(self, run: str | None = None) -> tuple[RunStatus, ...]:

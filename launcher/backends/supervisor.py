@@ -94,17 +94,18 @@ def holder(folder: Path) -> Holder | None:
         return Holder(None, "")
 
 
-def start(folder: Path, *, resume: bool) -> None:
+def start(folder: Path, *options: str) -> None:
     """Starts a supervisor that outlives this process and its terminal; returns when one has begun its work.
 
-    With another one there already, it ends at once and that one is left alone. Raises BackendError.
+    `options` are those of `local_runner`. With another one there already, it ends at once and that one is left alone.
+    Raises BackendError.
     """
     log = folder / layout.SUPERVISOR_LOG
     offset = rank_logs.size(log)
     argv = [sys.executable, "-P", "-m", "launcher.backends.local_runner", "--folder", str(folder)]
     pid = os.posix_spawn(
         sys.executable,
-        [*argv, "--resume"] if resume else argv,
+        [*argv, *options],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

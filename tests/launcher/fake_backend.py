@@ -11,6 +11,7 @@ from launcher import plan as plans
 from launcher.backends import Address, Backend, LogLine, LogQuery, Submission
 from launcher.errors import Conflict, NotFound, Unreachable
 from launcher.plan import Plan
+from launcher.resize import Resize
 from launcher.states import State
 from launcher.status import Progress, RunStatus, StageStatus
 from launcher.terminal.session import Session
@@ -67,13 +68,15 @@ class FakeBackend:
     away_until: float = 0.0
     """Nobody answers before that time of the clock."""
     runs: dict[str, _Run] = field(default_factory=dict)
+    resized: Resize | None = None
+    """With which devices a run was last told to go on."""
     name: str = "fake"
     where: str = ""
 
     def __post_init__(self) -> None:
         self.where = str(self.storage)
 
-    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
+    def submit(self, plan: Plan | str, *, resume: bool = False, resize: Resize | None = None) -> Submission:
         if isinstance(plan, str):
             plan = self._known(plan).plan
         known = self.runs.get(plan.run)
@@ -87,6 +90,7 @@ class FakeBackend:
         state = self._status(plan.run).state
         if state is State.UNKNOWN or (resume and state in (State.FAILED, State.CANCELLED)):
             ended = known.stopped if known.stopped is not None else now
+            self.resized = resize
             known.started = now - (ended - known.started if known.stopped is not None else 0.0)
             known.stopped, known.lost, known.fails_in = None, False, self.fails_in
             return self._submission(plan.run, "resumed")

@@ -29,6 +29,8 @@ def main() -> int:
     parser.add_argument("--save_every", type=int, default=2)
     parser.add_argument("--trouble", default="")
     parser.add_argument("--until", type=int, default=99)
+    for name in ("--accumulate_steps", "--elastic_batch", "--is_distributed"):
+        parser.add_argument(name)  # what a run with other devices gives; here nothing is computed
     given = parser.parse_args()
     status = Path(os.environ[layout.STATUS_DIR_VARIABLE])
     ranks = int(os.environ["RANK_SIZE"])

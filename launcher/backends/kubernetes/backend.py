@@ -6,11 +6,14 @@ beside it is completed, and its removal comes last.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from launcher import names, record, render
+from launcher import names, render
+from launcher import plan as plans
+from launcher import resize as resizes
 from launcher.backends import LogLine, LogQuery, Submission
 from launcher.backends.kubernetes import ending, run_status
 from launcher.backends.kubernetes.api import Api, Object
@@ -18,8 +21,10 @@ from launcher.backends.kubernetes.ending import Patience
 from launcher.backends.kubernetes.run_status import Seen, annotation, label
 from launcher.errors import ApiError, BackendError, Conflict, NotFound
 from launcher.plan import Plan
+from launcher.resize import Resize
 from launcher.states import State
 from launcher.status import RunStatus, rfc3339
+from runfolder import layout
 
 GONE_S = 30.0
 """How long a deleted Job may be there still, so that a new one of its name cannot be made."""
@@ -43,7 +48,7 @@ class KubernetesBackend:
         self._clock = clock
         self._patience = patience or Patience()
 
-    def submit(self, plan: Plan | str, *, resume: bool = False) -> Submission:
+    def submit(self, plan: Plan | str, *, resume: bool = False, resize: Resize | None = None) -> Submission:
         """Also raises SpecError for a plan that is not for a cluster."""
         if isinstance(plan, str):
             plan = run_status.read_plan(self._api, plan)
@@ -59,11 +64,15 @@ class KubernetesBackend:
             goes_on = resume and seen.status.state is not State.SUCCEEDED
         else:
             goes_on = (seen.runner.ended and not seen.status.state.terminal) or (resume and seen.status.state.terminal)
+        if resize is not None:
+            trained = any(stage.name == layout.TRAIN and stage.state is State.SUCCEEDED for stage in seen.status.stages)
+            resizes.check_state(plan.run, goes_on=not goes_on and not seen.status.state.terminal, trained=trained)
+            resizes.resized(plan, resize)
         if not goes_on:
             return Submission(plan.run, "unchanged", seen.status.state)
         never_made = not seen.began and not resume and self._complete(runner, plan.run)
         if not never_made:
-            self._go_on(seen, plan, runner, resume=resume)
+            self._go_on(seen, plan, runner, resume=resume, resize=resize)
         return Submission(plan.run, "created" if never_made else "resumed", State.PENDING)
 
     def observe(self, run: str | None = None) -> tuple[RunStatus, ...]:
@@ -131,7 +140,7 @@ class KubernetesBackend:
         if annotation(theirs, names.ANNOTATION_DELETE):
             raise Conflict(f"run '{plan.run}' is being deleted; 'launcher delete {plan.run}' completes that")
         if annotation(theirs, names.ANNOTATION_PLAN_HASH) != plan.hash:
-            raise Conflict(record.conflict(plan, run_status.plan_of(theirs)))
+            raise Conflict(plans.conflict(plan, run_status.plan_of(theirs)))
         return False
 
     def _create_all(self, claim: Object, others: Sequence[Object]) -> None:
@@ -162,7 +171,7 @@ class KubernetesBackend:
             raise Conflict(_foreign(thing, run))
         return False
 
-    def _go_on(self, seen: Seen, plan: Plan, runner: Object, *, resume: bool) -> None:
+    def _go_on(self, seen: Seen, plan: Plan, runner: Object, *, resume: bool, resize: Resize | None) -> None:
         """A new runner for a run that is there: of an old one there is nothing left that could be needed."""
         name = runner["metadata"]["name"]
         self._api.delete("jobs", name)
@@ -171,7 +180,12 @@ class KubernetesBackend:
         if resume:
             known = run_status.find(self._api, "configmaps", names.object_name(plan.run, names.STATUS))
             count = annotation(known, names.ANNOTATION_RESUME) if known else ""
-            asked = {names.ANNOTATION_RESUME: str(int(count or 0) + 1), names.ANNOTATION_CANCEL: None}
+            asked: dict[str, str | None] = {
+                names.ANNOTATION_RESUME: str(int(count or 0) + 1),
+                names.ANNOTATION_CANCEL: None,
+            }
+            if resize is not None:
+                asked[names.ANNOTATION_RESIZE] = json.dumps(resizes.to_json(resize))
             run_status.publish(self._api, run_status.pending(seen.status), asked)
         self._complete(runner, plan.run)
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from launcher import names, record
+from launcher import names, record, render, resize
 from launcher import plan as plans
 from launcher.backends.kubernetes import credentials, run_status
 from launcher.backends.kubernetes.api import Api, Object
@@ -31,6 +31,7 @@ from launcher.backends.kubernetes.publish import Publisher
 from launcher.errors import BackendError, Conflict, LauncherError, StorageError
 from launcher.plan import Plan
 from launcher.record import RunRecord
+from launcher.resize import Resize
 from launcher.runner import Runner
 from launcher.states import State
 
@@ -48,11 +49,16 @@ class Wishes:
         self._asked = 0.0
         self._cancelled = False
 
-    def resumes(self) -> int:
-        """How often they asked to go on. Raises BackendError where the cluster does not say."""
+    def resumes(self) -> tuple[int, Resize | None]:
+        """How often they asked to go on, and with which devices at last, if with other ones. Raises BackendError where
+        the cluster does not say."""
         status_map = run_status.find(self._api, "configmaps", self._name)
-        number = run_status.annotation(status_map, names.ANNOTATION_RESUME) if status_map else ""
-        return int(number) if number.isdecimal() else 0
+        number, text = (
+            run_status.annotation(status_map, key) if status_map else ""
+            for key in (names.ANNOTATION_RESUME, names.ANNOTATION_RESIZE)
+        )
+        asked = resize.from_json(json.loads(text)) if text else None
+        return int(number) if number.isdecimal() else 0, asked
 
     def cancelled(self) -> bool:
         """A cluster that does not answer asks for nothing."""
@@ -107,10 +113,13 @@ def drive(plan: Plan, jobs: Mapping[str, Object], api: Api) -> int:
 def _carry_out(plan: Plan, jobs: Mapping[str, Object], api: Api, publisher: Publisher) -> RunRecord:
     """Returns the record of the run's end."""
     folder, wishes = Path(plan.folder), Wishes(api, plan.run)
-    resumes = wishes.resumes()
+    resumes, asked = wishes.resumes()
     try:
         if record.write_plan(folder, plan):
             record.append_event(folder, time.time(), "RunCreated", plan_hash=plan.hash)
+        if asked is not None:
+            plan = resize.resized(plan, asked)
+            jobs = render.stage_manifests(plan)
         owner = _Owner(api, plan.run)
         executor = KubernetesExecutor(api, plan, jobs, owner)
         runner = Runner(
@@ -128,7 +137,7 @@ def _carry_out(plan: Plan, jobs: Mapping[str, Object], api: Api, publisher: Publ
     except LauncherError as error:
         return _refused(plan, "RecordUnreadable", str(error))
     try:
-        runner.begin(resume=resumes > runner.record.resumes, resumes=resumes)
+        runner.begin(resume=resumes > runner.record.resumes, resumes=resumes, resize=asked)
         publisher.offer(runner.record)
         runner.run()
     except StorageError as error:

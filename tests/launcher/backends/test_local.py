@@ -19,6 +19,7 @@ from launcher.backends.local import LocalBackend
 from launcher.errors import BackendError, Conflict, NotFound, UsageError
 from launcher.plan import Plan
 from launcher.profiles import load_profile
+from launcher.resize import Resize
 from launcher.states import State
 from launcher.status import RunStatus
 from runfolder import layout
@@ -30,7 +31,9 @@ from tests.launcher.standin import (
     stage,
     stand_in_plan,
     steps_done,
+    use_stand_in_msrun,
     wait_until,
+    written,
 )
 
 LONG = ("--steps", "2000", "--save_every", "2")
@@ -135,6 +138,28 @@ def test_cancel_saves_a_checkpoint_and_resume_goes_on_from_it(backend: LocalBack
     assert backend.submit(plan, resume=True).outcome == "resumed"
     assert ended(backend).state is State.SUCCEEDED
     assert [step for _, step in steps_done(run_path(tmp_path))] == list(range(25))
+
+
+def test_resume_with_fewer_devices_goes_on_with_them(
+    backend: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_stand_in_msrun(tmp_path / "site", monkeypatch)
+    options = ("--steps", "25", "--save_every", "1000", "--step_s", "0.1", "--accumulate_steps", "1")
+    plan = written(tmp_path, stage(run_path(tmp_path), "train", *options, processes=2))
+    backend.submit(plan)
+    working(tmp_path)
+    with pytest.raises(UsageError, match="launcher cancel demo"):
+        backend.submit("demo", resume=True, resize=Resize(1))
+    assert backend.cancel("demo")
+
+    assert backend.submit("demo", resume=True, resize=Resize(1)).outcome == "resumed"
+
+    run = ended(backend)
+    assert (run.state, run.devices) == (State.SUCCEEDED, 1), run
+    log = (run_path(tmp_path) / "train/logs/pod.log").read_text()
+    assert "attempt 1 of train begins, 2 process(es)" in log
+    assert "attempt 2 of train begins, 1 process(es)" in log
+    assert backend.submit(plan).outcome == "unchanged"
 
 
 def test_a_killed_supervisor_takes_its_stage_along_and_submit_goes_on(backend: LocalBackend, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_stop_ends_a_supervisor_even_one_that_was_stopped(tmp_path: Path) -> Non
 
 def test_a_supervisor_that_cannot_begin_is_told_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="ended at once: error: no run"):
-        supervisor.start(tmp_path, resume=False)
+        supervisor.start(tmp_path)
 
 
 def test_sweep_ends_the_processes_of_this_run_only(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from launcher import names, status
 from launcher.backends.kubernetes import run_status
 from launcher.backends.kubernetes.backend import KubernetesBackend
 from launcher.backends.kubernetes.ending import Patience
-from launcher.errors import ApiError, BackendError, Conflict, NotFound
+from launcher.errors import ApiError, BackendError, Conflict, NotFound, SpecError, UsageError
 from launcher.plan import Plan, make_plan
+from launcher.resize import Resize
 from launcher.spec import KubernetesSpec, RunSpec
 from launcher.states import State
 from launcher.status import RunStatus, StageStatus
@@ -292,6 +293,24 @@ def test_resume_of_a_run_that_ended(state: State, cluster: Cluster) -> None:
     assert names.ANNOTATION_CANCEL not in annotations
     assert cluster.api.objects[("jobs", "demo-runner")]["metadata"]["uid"] != old
     assert cluster.state() == ("Pending", "")
+
+
+def test_resume_with_other_devices_asks_the_runner_for_them(cluster: Cluster) -> None:
+    cluster.backend.submit(plan(devices=4))
+    cluster.publish(State.FAILED, train=State.FAILED)
+    with pytest.raises(SpecError, match="devices must be one of"):
+        cluster.backend.submit("demo", resume=True, resize=Resize(3))
+    assert cluster.backend.submit("demo", resume=True, resize=Resize(2)).outcome == "resumed"
+    annotations = cluster.api.objects[("configmaps", "demo-status")]["metadata"]["annotations"]
+    assert annotations[names.ANNOTATION_RESIZE] == '{"devices": 2, "nodes": null, "scale": false}'
+
+
+def test_a_run_that_goes_on_keeps_its_devices(cluster: Cluster) -> None:
+    cluster.backend.submit(plan())
+    cluster.runner_pod("Running")
+    cluster.publish(State.RUNNING)
+    with pytest.raises(UsageError, match="launcher cancel demo"):
+        cluster.backend.submit("demo", resume=True, resize=Resize(1))
 
 
 def test_resume_leaves_what_goes_on_and_what_is_done(cluster: Cluster) -> None:

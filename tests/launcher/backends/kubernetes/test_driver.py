@@ -16,6 +16,7 @@ from launcher.backends.kubernetes.driver import drive
 from launcher.errors import ApiError, Unreachable
 from launcher.facts import Attempt
 from launcher.plan import Plan, make_plan
+from launcher.resize import Resize
 from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
 from launcher.states import State
 from launcher.status import RunStatus
@@ -176,6 +177,24 @@ def test_a_larger_number_of_resumes_goes_on_once(world: World) -> None:
     kept = record.read_run(world.folder)
     assert kept is not None
     assert (kept.resumes, kept.stage("train").forgiven) == (1, 1)
+
+
+def test_it_goes_on_with_the_devices_that_were_asked_for(world: World) -> None:
+    world.api.codes["train"] = 42
+    assert world.drive() == 1
+    world.api.ask(names.ANNOTATION_RESUME, "1")
+    world.api.ask(names.ANNOTATION_RESIZE, '{"devices": 2, "nodes": null, "scale": true}')
+
+    assert world.drive() == 0
+
+    kept = record.read_run(world.folder)
+    assert kept is not None
+    assert (kept.devices, kept.resize) == (2, Resize(2, scale=True))
+    assert world.api.published.devices == 2
+    assert record.effective_plan(world.folder).stage("train").processes == 2
+    assert record.read_plan(world.folder) == world.plan
+    events = [json.loads(line) for line in (world.folder / layout.EVENTS).read_text().splitlines()]
+    assert [(each["was"], each["ranks"]) for each in events if each["event"] == "RunResized"] == [(1, 2)]
 
 
 def test_a_storage_that_holds_another_run_of_that_name_is_left_alone(world: World) -> None:

@@ -53,6 +53,7 @@ cluster-down:  ## stop it and leave nothing behind but its caches
 	@$(PYTHON) -m tests.cluster down
 
 test-cluster: .venv/.dev  ## everything that needs a cluster: that one, or the one that KUBECONFIG names
+	@test -n "$$KUBECONFIG" || $(PYTHON) -m tests.cluster kueue  # not while tests are timed
 	$(BIN)/python -m pytest -m "cluster and not blows" -n 2 --dist loadfile tests/cluster
 	$(BIN)/python -m pytest -m "cluster and blows" tests/cluster
 

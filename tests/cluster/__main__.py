@@ -1,4 +1,4 @@
-"""`python3.11 -m tests.cluster up | down [--all] | status`: a real Kubernetes on this machine, for tests."""
+"""`python3.11 -m tests.cluster up | down [--all] | status | kueue`: a real Kubernetes on this machine, for tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 
 from tests.cluster.boot import down, layout_of, up
+from tests.cluster.build import built
 from tests.cluster.parts import parts
 from tests.cluster.processes import running
 
@@ -17,6 +18,7 @@ def main() -> None:
     downs = verbs.add_parser("down", help="stop it and leave nothing behind but the caches")
     downs.add_argument("--all", action="store_true", help="remove the caches too (built programs, registry)")
     verbs.add_parser("status", help="each part and its pid")
+    verbs.add_parser("kueue", help="build Kueue, which the tests that need it start")
     arguments = parser.parse_args()
     os.umask(0o022)
     if arguments.verb == "up":
@@ -24,6 +26,8 @@ def main() -> None:
     elif arguments.verb == "down":
         down(everything=arguments.all)
         print("test cluster is down")
+    elif arguments.verb == "kueue":
+        print(built("kueue", layout_of().cache))
     else:
         status()
 

@@ -1,8 +1,9 @@
-"""Builds the two Go programs of `kube/` once for each content of that folder."""
+"""Builds the Go programs of `kube/` and `kueue/` once for each content of their folder."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,23 +13,31 @@ from pathlib import Path
 
 from tests.cluster.layout import KUBERNETES
 
-SOURCE = Path(__file__).parent / "kube"
+SOURCE = Path(__file__).parent
 MAJOR, MINOR = KUBERNETES.lstrip("v").split(".")[:2]
 VERSION = {"gitVersion": KUBERNETES, "gitMajor": MAJOR, "gitMinor": MINOR}
 STAMPS = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in VERSION.items())
-COSTS = {"kube": " (about 6 minutes on 2 cores where Go has nothing cached)"}
-PROGRAMS = {"kube": (".", f"-s -w {STAMPS}"), "pod": ("./pod", "-s -w")}  # name -> package, linker flags
+COSTS = {
+    "kube": " (about 6 minutes on 2 cores where Go has nothing cached)",
+    "kueue": " (about 6 minutes on 2 cores where Go has nothing cached)",
+}
+IN_MEMORY = "-X sigs.k8s.io/kueue/pkg/visibility.certDir="  # a certificate of its own, not written to /visibility
+PROGRAMS = {  # name -> folder, package, linker flags
+    "kube": ("kube", ".", f"-s -w {STAMPS}"),
+    "pod": ("kube", "./pod", "-s -w"),
+    "kueue": ("kueue", "sigs.k8s.io/kueue/cmd/kueue", f"-s -w {IN_MEMORY}"),
+}
 
 
-def sources() -> dict[str, bytes]:
+def sources(folder: Path) -> dict[str, bytes]:
     """Files that decide what is built."""
-    paths = [SOURCE / "go.mod", SOURCE / "go.sum", *sorted(SOURCE.rglob("*.go"))]
-    return {str(path.relative_to(SOURCE)): path.read_bytes() for path in paths}
+    paths = [folder / "go.mod", folder / "go.sum", *sorted(folder.rglob("*.go"))]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def digest(files: Mapping[str, bytes], compiler: str, program: str) -> str:
     """Twelve hexadecimal digits that name one build."""
-    package, flags = PROGRAMS[program]
+    _, package, flags = PROGRAMS[program]
     seen = hashlib.sha256(f"{compiler}\0{package}\0{flags}".encode())
     for name, content in sorted(files.items()):
         belongs = name.startswith("pod/") == (program == "pod") or name in ("go.mod", "go.sum")
@@ -38,10 +47,11 @@ def digest(files: Mapping[str, bytes], compiler: str, program: str) -> str:
 
 
 def built(program: str, cache: Path) -> Path:
-    """The program's path in the cache, compiled if it is not there yet (`kube`: minutes)."""
-    path = cache / f"{program}-{digest(sources(), compiler(), program)}"
+    """The program's path in the cache, compiled if it is not there yet (`kube`, `kueue`: minutes)."""
+    folder = SOURCE / PROGRAMS[program][0]
+    path = cache / f"{program}-{digest(sources(folder), compiler(), program)}"
     if not path.exists():
-        print(f"building {path.name} from {SOURCE}{COSTS.get(program, '')}", flush=True)
+        print(f"building {path.name} from {folder}{COSTS.get(program, '')}", flush=True)
         compile_to(path, program)
     return path
 
@@ -59,12 +69,12 @@ def compile_to(path: Path, program: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(".build-*"):  # of a killed build
         shutil.rmtree(left)
-    package, flags = PROGRAMS[program]
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
-        output = Path(folder) / program
+    folder, package, flags = PROGRAMS[program]
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as made:
+        output = Path(made) / program
         command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(output), package]
-        if subprocess.run(command, cwd=SOURCE, env={**os.environ, "CGO_ENABLED": "0"}).returncode:
-            raise SystemExit(f"error: go could not build {program} in {SOURCE} (its words stand above)")
+        if subprocess.run(command, cwd=SOURCE / folder, env={**os.environ, "CGO_ENABLED": "0"}).returncode:
+            raise SystemExit(f"error: go could not build {program} in {SOURCE / folder} (its words stand above)")
         output.rename(path)
     for old in superseded(path.parent.glob(f"{program}-*")):
         old.unlink()
@@ -73,3 +83,12 @@ def compile_to(path: Path, program: str) -> None:
 def superseded(builds: Iterable[Path], keep: int = 3) -> list[Path]:
     """All but the newest few: going back and forth between two versions builds neither again."""
     return sorted(builds, key=lambda build: build.stat().st_mtime, reverse=True)[keep:]
+
+
+def module(program: str, name: str) -> Path:
+    """Folder of a Go module that the program is made of, fetched if need be: its manifests and CRDs lie there."""
+    command = ["go", "mod", "download", "-json", name]
+    done = subprocess.run(command, cwd=SOURCE / PROGRAMS[program][0], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"error: go could not fetch {name}: {done.stderr.strip() or done.stdout.strip()}")
+    return Path(json.loads(done.stdout)["Dir"])

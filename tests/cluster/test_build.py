@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.cluster.build import digest, sources, superseded
+from tests.cluster.build import SOURCE, digest, sources, superseded
 
 FILES = {"go.mod": b"m", "go.sum": b"s", "main.go": b"1", "kubelet.go": b"2", "pod/main.go": b"3"}
 
@@ -34,4 +34,5 @@ def test_the_newest_builds_stay(tmp_path: Path) -> None:
 
 
 def test_the_sources_are_found() -> None:
-    assert {"go.mod", "go.sum", "main.go", "kubelet.go", "pod/main.go"} <= sources().keys()
+    assert {"go.mod", "go.sum", "main.go", "kubelet.go", "pod/main.go"} <= sources(SOURCE / "kube").keys()
+    assert sources(SOURCE / "kueue").keys() == {"go.mod", "go.sum"}, "all of Kueue comes from its module"

@@ -21,6 +21,12 @@ ALLOWED = {
 }
 """By resource and name (none = all in the namespace)."""
 
+OF_A_QUEUE = {
+    ("workloads.kueue.x-k8s.io", ""): {"list"},
+    ("localqueues.visibility.kueue.x-k8s.io/pendingworkloads", "team-a"): {"get"},
+}
+"""And those of a run that waits in the queue team-a."""
+
 FORBIDDEN = (
     "get secrets",
     "list configmaps",
@@ -42,13 +48,18 @@ FORBIDDEN = (
 
 
 @pytest.fixture
-def account(kubectl: Kubectl, namespace: Namespace) -> str:
-    plan = make_plan(RunSpec("demo", storage="/storage", kubernetes=KubernetesSpec(namespace=str(namespace))))
+def account(kubectl: Kubectl, namespace: Namespace, request: pytest.FixtureRequest) -> str:
+    """As a parameter: the run's queue."""
+    kubernetes = KubernetesSpec(namespace=str(namespace), queue=getattr(request, "param", ""))
+    plan = make_plan(RunSpec("demo", storage="/storage", kubernetes=kubernetes))
     kubectl.apply(*(one for one in render.manifests(plan) if one["kind"] in ("ServiceAccount", "Role", "RoleBinding")))
     return f"--as=system:serviceaccount:{namespace}:demo-runner"
 
 
-def test_the_runner_may_do_what_it_needs_and_nothing_else(kubectl: Kubectl, namespace: Namespace, account: str) -> None:
+@pytest.mark.parametrize(("account", "more"), [("", {}), ("team-a", OF_A_QUEUE)], indirect=["account"])
+def test_the_runner_may_do_what_it_needs_and_nothing_else(
+    kubectl: Kubectl, namespace: Namespace, account: str, more: dict[tuple[str, str], set[str]]
+) -> None:
     everybody = set(kubectl("auth", "can-i", "--list", "-n", str(namespace), "--as=nobody").splitlines())
     listed = kubectl("auth", "can-i", "--list", "-n", str(namespace), account).splitlines()
     found = {}
@@ -57,7 +68,7 @@ def test_the_runner_may_do_what_it_needs_and_nothing_else(kubectl: Kubectl, name
             continue
         resource, _urls, names, verbs = (part.strip(" ]") for part in line.split("["))
         found[resource, names] = set(verbs.split())
-    assert found == ALLOWED
+    assert found == ALLOWED | more
     for words in FORBIDDEN:
         answer = kubectl.run("auth", "can-i", *words.split(), account, "-n", str(namespace))
         assert answer.stdout.strip() == "no", answer

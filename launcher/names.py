@@ -24,6 +24,8 @@ ENV_ATTEMPT = "LAUNCHER_ATTEMPT"
 ENV_POD = "LAUNCHER_POD_INDEX"
 """Which pod of its attempt a process is in (0, 1, …); in an Indexed Job Kubernetes says it itself:"""
 ENV_COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
+ENV_INDEXES = (ENV_POD, ENV_COMPLETION_INDEX, "VC_TASK_INDEX", "MS_NODE_RANK")
+"""That, or what Volcano and Ascend Operator call it: the first that is set counts."""
 ENV_START = "LAUNCHER_START"
 """What starts the ranks: `msrun`, `rank-table` or `mpirun` (`profiles.STARTS`)."""
 ENV_SERVICE = "LAUNCHER_SERVICE"

@@ -148,8 +148,9 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Plan:
     """Raises LauncherError for another schema, a missing part, or content that does not fit its hash."""
-    if value.get("schema") != SCHEMA:
-        raise LauncherError(f"plan has schema {value.get('schema')!r}; this launcher reads schema {SCHEMA}")
+    schema = value.get("schema") if isinstance(value, Mapping) else None
+    if schema != SCHEMA:
+        raise LauncherError(f"plan has schema {schema!r}; this launcher reads schema {SCHEMA}")
     try:
         plan = Plan(
             run=value["run"],

@@ -10,6 +10,7 @@ nothing any more, 143 it was told to stop.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import socket
 import sys
@@ -20,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launcher import marker, names, rank_start, record
+from launcher import plan as plans
 from launcher.errors import CONFIGURATION_EXIT, STORAGE_EXIT, LauncherError, StorageError, UsageError
 from launcher.facts import Attempt
 from launcher.gang import END_S, TOLD_S, End, Gang
@@ -63,11 +65,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--attempt", type=int, default=attempt, required=attempt is None, help=f"1, 2, …; default: {names.ENV_ATTEMPT}"
     )
     parser.add_argument("--supervisor", type=int, help="process id of the parent with which this process ends")
+    parser.add_argument("--plan", type=Path, help="plan from which the run folder is made, without a runner")
     given = parser.parse_args(arguments)
     stop = Stop()
     stop.listen(given.supervisor)
     process_tree.adopt_orphans()
     try:
+        if given.plan:
+            _begin_without_runner(given.plan, given.folder, given.stage)
         return run(given.folder, given.stage, given.attempt, stop, pod=_pod(os.environ))
     except LauncherError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -108,10 +113,23 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop, *, pod: int = 0
 
 
 def _pod(environment: Mapping[str, str]) -> int:
-    text = environment.get(names.ENV_POD) or environment.get(names.ENV_COMPLETION_INDEX) or "0"
+    name = next((name for name in names.ENV_INDEXES if environment.get(name)), names.ENV_POD)
+    text = environment.get(name) or "0"
     if not text.isdecimal():
-        raise UsageError(f"{names.ENV_POD} is '{text}', but must be the number of this pod: 0, 1, …")
+        raise UsageError(f"{name} is '{text}', but must be the number of this pod: 0, 1, …")
     return int(text)
+
+
+def _begin_without_runner(given: Path, folder: Path, stage_name: str) -> None:
+    """Makes the run folder where no runner has, and sees that the stage's turn has come. Raises LauncherError."""
+    try:
+        plan = plans.from_json(json.loads(given.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise LauncherError(f"{given}: no plan can be read there: {error}") from None
+    record.write_plan(folder, plan)
+    for need in plan.stage(stage_name).needs if stage_name in [stage.name for stage in plan.stages] else ():
+        if not marker.is_complete(layout.stage_folder(folder, need), plan.stage(need), plan.hash):
+            raise UsageError(f"{stage_name} of run '{plan.run}' needs {need}, which is not complete; start that first")
 
 
 def _finish(stage_folder: Path, plan: Plan, stage: Stage, told: Attempt, output: PodOutput) -> int:
@@ -120,11 +138,21 @@ def _finish(stage_folder: Path, plan: Plan, stage: Stage, told: Attempt, output:
         ending = _mark(stage_folder, stage, plan, told.attempt)
         if ending.exit_code:
             told = replace(_ended(told, ending), rank=0 if stage.ranks > 1 else None)
-    for line in [_summary(stage, told), *told.last_lines]:
+    for line in [_summary(stage, told), *told.last_lines, *_known_failure(plan, told)]:
         output.say(line)
     if told.reason != "Superseded":  # its end is written already, and truer
         record.write_attempt(stage_folder, told)
     return told.exit_code or 0
+
+
+def _known_failure(plan: Plan, told: Attempt) -> list[str]:
+    """What the last lines show that is known of such devices, with the remedy."""
+    if not told.exit_code or plan.profile.device_target != "Ascend":
+        return []
+    from launcher.failures import recognise
+
+    found = recognise.first(told.last_lines)
+    return [f"known failure: {found.failure.title}; {found.failure.remedy}"] if found else []
 
 
 def _alone(work: Work) -> Ending:

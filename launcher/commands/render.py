@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from launcher import targets
 from launcher.errors import UsageError
 from launcher.names import STAGES_KEY
 from launcher.plan import Plan
@@ -24,9 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "launcher render run.yaml --backend kubernetes | kubectl apply -f -",
         "launcher render run.yaml --stage train",
         "launcher render --name demo --devices 8 -o json",
+        "launcher render run.yaml --nodes 2 --target vcjob --queue team-a",
     )
     request.add_arguments(parser)
     parser.add_argument("--stage", choices=STAGES, help="kubernetes: the Job that the runner makes for this stage")
+    parser.add_argument(
+        "--target", choices=targets.TARGETS, default=targets.JOB,
+        help="kubernetes: one stage as the job of Volcano, Ascend Operator or Kubeflow Trainer, without a runner [job]",
+    )  # fmt: skip
     shared.add_output(parser, "json", "yaml")
 
 
@@ -34,12 +40,16 @@ def run(arguments: argparse.Namespace, session: Session) -> int:  # noqa: ARG001
     resolved, plan = request.resolve(arguments)
     form = arguments.output or "yaml"
     if plan.kubernetes is None:
-        if arguments.stage:
-            raise UsageError("--stage prints a Job, and this run is for this machine; add --backend kubernetes")
+        if arguments.stage or arguments.target != targets.JOB:
+            flag = "--stage" if arguments.stage else "--target"
+            raise UsageError(f"{flag} prints a Job, and this run is for this machine; add --backend kubernetes")
         print(request.as_document(plan, resolved, form))
         return 0
     from launcher import render
 
+    if arguments.target != targets.JOB:
+        print(output.manifests(targets.manifests(plan, arguments.target, arguments.stage or ""), form))
+        return 0
     objects = render.manifests(plan)
     jobs = json.loads(objects[0]["data"][STAGES_KEY])
     if arguments.stage and arguments.stage not in jobs:

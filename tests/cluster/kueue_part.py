@@ -10,9 +10,7 @@ import base64
 import contextlib
 import http.client
 import json
-import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -118,9 +116,9 @@ def bring_up(layout: Layout, kubectl: Kubectl) -> None:
         folder = layout.state / "kueue"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "certificates").mkdir(parents=True, mode=0o700)
-        apply(kubectl, [one for one in items if one["kind"] not in CALLED])
-        until(lambda: proxied(kubectl), "kube-proxy to know Kueue's Services", 30)
-        apply(kubectl, [one for one in items if one["kind"] in CALLED])
+        # By the server: the CRDs are larger than the annotation that a client writes.
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
         kubeconfig(kubectl, folder / "kubeconfig")
         write(folder / "config.json", json.dumps(configuration(layout), indent=1))
         start(layout, part(layout, program))
@@ -128,20 +126,6 @@ def bring_up(layout: Layout, kubectl: Kubectl) -> None:
         wait_for(layout, part(layout, program), START_S)
     kubectl("wait", "--for=condition=Available", "apiservices", "-l", OWN, "--timeout=60s")
     until(ready, f"Kueue to be ready (log: {layout.log('kueue')})", START_S)
-
-
-def apply(kubectl: Kubectl, items: list[dict[str, Any]]) -> None:
-    """By the server: the CRDs are larger than the annotation that a client writes."""
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
-
-
-def proxied(kubectl: Kubectl) -> bool:
-    """Until then a connection to a Service leaves the machine, and the API server may keep one that was answered."""
-    services = kubectl.json("-n", NAMESPACE, "get", "services")["items"]
-    rules = subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=True).stdout
-    own = [one["spec"]["clusterIP"] for one in services if one["metadata"]["name"] in SERVICES]
-    return all(re.search(rf"-d {re.escape(address)}/32 .*-j KUBE-SVC-", rules) for address in own)
 
 
 def ready() -> bool:

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cluster.layout import DEVICE_FOLDER, NODES, Layout
+from tests.cluster.layout import DEVICE_FOLDER, NODES, SERVICES, Layout
 from tests.cluster.processes import write
 
 PACKAGES = {  # command or file that shows it is there -> Debian package
@@ -113,6 +113,8 @@ def prepare(layout: Layout) -> None:
             ip("addr", "add", f"{node.address}/24", "dev", node.bridge)
         ip("link", "set", node.bridge, "up")
         make_cgroup(layout.cgroup(node))
+    # What goes to a Service that kube-proxy does not know yet ends here, and does not leave the machine to be answered.
+    ip("route", "replace", SERVICES, "dev", NODES[0].bridge)
 
 
 def keep_fake_accelerators() -> None:

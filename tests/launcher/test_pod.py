@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from launcher import marker, names, record
 from launcher.facts import Attempt
+from launcher.plan import to_json
 from launcher.processes import msrun, process_tree
 from launcher.spec import StagePolicy
 from runfolder import layout
@@ -24,6 +26,7 @@ from tests.launcher.standin import (
     left_over,
     run_path,
     stage,
+    stand_in_plan,
     steps_done,
     use_stand_in_msrun,
     wait_until,
@@ -375,3 +378,45 @@ def test_msrun_of_mindspore_starts_the_ranks_and_ends_with_them(folder: Path) ->
 
     assert code == 0
     assert {"[rank 0] step 2 done", "[rank 1] step 2 done"} <= set(lines)
+
+
+def without_runner(folder: Path, stage_name: str, plan: Path) -> tuple[int, str]:
+    argv = [sys.executable, "-m", "launcher.pod", "--folder", str(folder), "--stage", stage_name, "--attempt", "1"]
+    marks = {names.ENV_FOLDER: str(folder), names.ENV_STAGE: stage_name}
+    done = subprocess.run(
+        [*argv, "--plan", str(plan)], env={**os.environ, **marks}, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_without_a_runner_the_pod_makes_the_run_folder_and_keeps_the_order(folder: Path, tmp_path: Path) -> None:
+    train, evaluate = stage(folder, "train", "--steps", "2"), stage(folder, "evaluate", "--steps", "1")
+    made = stand_in_plan(tmp_path, train, replace(evaluate, needs=("train",)))
+    given = tmp_path / "plan.json"
+    given.write_text(json.dumps(to_json(made)))
+
+    early = without_runner(folder, "evaluate", given)
+    assert early == (42, "error: evaluate of run 'demo' needs train, which is not complete; start that first\n")
+    for name in ("train", "evaluate"):
+        code, out = without_runner(folder, name, given)
+        assert code == 0, out
+        assert marker.is_complete(folder / name, made.stage(name), made.hash)
+
+
+def test_without_a_runner_another_plan_of_that_name_is_refused(folder: Path, tmp_path: Path) -> None:
+    written(tmp_path, stage(folder, "train", "--steps", "2"))
+    given = tmp_path / "plan.json"
+    given.write_text(json.dumps(to_json(stand_in_plan(tmp_path, stage(folder, "train", "--steps", "3")))))
+
+    code, out = without_runner(folder, "train", given)
+
+    assert (code, out.count("\n")) == (42, 1)
+    assert "exists with another plan" in out
+
+
+def test_a_plan_that_cannot_be_read_is_one_line(folder: Path, tmp_path: Path) -> None:
+    given = tmp_path / "plan.json"
+    for content in ("{", "[]"):
+        given.write_text(content)
+        code, out = without_runner(folder, "train", given)
+        assert (code, out.count("\n")) == (42, 1), out

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from launcher import names
+from launcher.resize import Resize
 from launcher.spec import StagePolicy
 from launcher.states import State
 from launcher.status import RunStatus
@@ -100,6 +101,22 @@ def test_a_gang_that_is_not_whole_in_time_frees_its_devices(lab: Lab) -> None:
         "-n", str(lab.namespace), "wait", "--for=delete", "pod", "-l", f"{names.LABEL_RUN}=large,{names.LABEL_STAGE}",
         "--timeout=90s",
     )  # fmt: skip
+
+
+def test_a_run_goes_on_with_fewer_devices(lab: Lab) -> None:
+    lab.submit("elastic", devices=2, train={**TRAIN, "max_epoch": 4}, memory="3Gi")
+    lab.await_step("elastic", 5, within_s=300)
+    assert lab.backend.cancel("elastic")
+    assert lab.backend.submit("elastic", resume=True, resize=Resize(1)).outcome == "resumed"
+
+    ended = lab.await_end("elastic", 300)
+
+    assert (ended.state, ended.devices, ended.stages[0].attempts) == (State.SUCCEEDED, 1, 2), ended
+    job = lab.kubectl.json("-n", str(lab.namespace), "get", "job", "elastic-train-2")
+    assert job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"][RESOURCE] == "1"
+    told = [json.loads(line) for line in lab.read("runs/elastic/train/metrics.jsonl").splitlines()]
+    (change,) = [line for line in told if line.get("event") == "resumed"]
+    assert (change["ranks"], change["accumulate_steps"], change["global_batch"]) == (1, 2, 2)
 
 
 def test_delete_leaves_nothing_of_it(lab: Lab, disturbed: RunStatus) -> None:

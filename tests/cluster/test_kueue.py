@@ -41,7 +41,7 @@ def lab(
     with laboratory(kubectl, image, layout.storage, tmp_path_factory.mktemp("profiles")) as lab:
         queues(lab)
         yield lab
-        for run in ("first", "second", "third", "fourth"):
+        for run in ("first", "second", "third", "fourth", "fifth"):
             lab.remove(run)
         place = ("-n", str(lab.namespace))
         kubectl(*place, "wait", "--for=delete", "workloads.kueue.x-k8s.io", "--all", "--timeout=60s")
@@ -106,7 +106,11 @@ def test_a_run_whose_quota_is_taken_back_waits_again_and_goes_on(lab: Lab) -> No
         patch = f'{{"spec": {{"stopPolicy": "{policy}"}}}}'
         lab.kubectl("patch", "clusterqueue", str(lab.namespace), "--type=merge", "-p", patch)
 
-    lab.submit("fourth", queue=QUEUE, train={"max_epoch": 6})
+    def step() -> int:
+        progress = lab.stage("fourth").progress
+        return progress.step if progress else 0
+
+    lab.submit("fourth", queue=QUEUE, train=LONG)
     lab.await_step("fourth")
     stop("HoldAndDrain")
     await_message(lab, "fourth", f"ClusterQueue {lab.namespace} is inactive")
@@ -116,8 +120,16 @@ def test_a_run_whose_quota_is_taken_back_waits_again_and_goes_on(lab: Lab) -> No
     selector = f"{names.LABEL_RUN}=fourth,{names.LABEL_ROLE}={names.STAGE}"
     jobs = lab.kubectl("-n", str(lab.namespace), "get", "jobs", "-l", selector, "-o", "name").split()
     assert jobs == ["job.batch/fourth-train-2"], "the first would come again beside it"
+    before = step()
     stop("None")
-    assert lab.await_end("fourth").state is State.SUCCEEDED
+    lab.await_attempt("fourth", 2)
+    until(lambda: step() > before, what=lambda: lab.stage("fourth"))
+    lab.remove("fourth")
+
+
+def test_a_queue_that_is_not_there_is_told(lab: Lab) -> None:
+    lab.submit("fifth", queue="other")
+    await_message(lab, "fifth", "waits for quota in queue other: LocalQueue other doesn't exist")
 
 
 def test_doctor_looks_at_the_queue(lab: Lab) -> None:

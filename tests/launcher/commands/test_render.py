@@ -76,6 +76,14 @@ def test_the_job_of_one_stage(on_cluster: Call) -> None:
     assert (said.code, said.err) == (2, "error: run 'demo' has no stage 'export'; it has train\n")
 
 
+def test_the_job_of_a_stage_waits_in_the_queue_of_a_flag(on_cluster: Call) -> None:
+    (job,) = yaml.safe_load_all(on_cluster(*WORDS, "-n", "lab", "--queue", "team-a", "--stage", "train").out)
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    said = on_cluster(*WORDS, "-n", "lab", "--queue", "Team A")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "flag --queue: kubernetes.queue must be lower-case" in said.err
+
+
 def test_a_stage_has_no_job_on_this_machine(call: Call) -> None:
     said = call(*WORDS, "--stage", "train")
     assert said.code == 2

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from tests.cluster.boot import down, layout_of, up
-from tests.cluster.build import built
+from tests.cluster.boot import down, kueue_program, layout_of, up
 from tests.cluster.parts import parts
 from tests.cluster.processes import running
 
@@ -27,7 +26,7 @@ def main() -> None:
         down(everything=arguments.all)
         print("test cluster is down")
     elif arguments.verb == "kueue":
-        print(built("kueue", layout_of().cache))
+        print(kueue_program(layout_of()))
     else:
         status()
 

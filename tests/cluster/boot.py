@@ -47,6 +47,12 @@ def up() -> Layout:
         return layout
 
 
+def kueue_program(layout: Layout) -> Path:
+    """Kueue, for the tests that start it; built if need be (minutes)."""
+    with locked(layout.state):
+        return built("kueue", layout.cache)
+
+
 def fingerprint(layout: Layout) -> str:
     """Changes with every command line and setting."""
     everything = [[part.argv for part in parts(layout)], {str(k): v for k, v in settings(layout).items()}]

@@ -18,10 +18,11 @@ from typing import Any
 import yaml
 
 from tests.cluster.access import Kubectl
-from tests.cluster.build import built, module
+from tests.cluster.boot import kueue_program
+from tests.cluster.build import module
 from tests.cluster.layout import API_ADDRESS, Layout
 from tests.cluster.parts import Part
-from tests.cluster.processes import kill, running, start, until, wait_for, write
+from tests.cluster.processes import kill, start, until, wait_for, write
 
 MANAGED = "test-cluster/kueue"
 NAMESPACE = "kueue-system"
@@ -110,20 +111,20 @@ def manifests(kubectl: Kubectl) -> list[dict[str, Any]]:
 
 
 def bring_up(layout: Layout, kubectl: Kubectl) -> None:
-    """Starts it where it does not run, and waits until its webhooks and its visibility API answer."""
-    if running(layout, "kueue") is None:
-        program, items = built("kueue", layout.cache), manifests(kubectl)
-        folder = layout.state / "kueue"
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "certificates").mkdir(parents=True, mode=0o700)
-        # By the server: the CRDs are larger than the annotation that a client writes.
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-        kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
-        kubeconfig(kubectl, folder / "kubeconfig")
-        write(folder / "config.json", json.dumps(configuration(layout), indent=1))
-        start(layout, part(layout, program))
-        mount_certificate(kubectl, folder / "certificates")
-        wait_for(layout, part(layout, program), START_S)
+    """Starts it anew, whatever is left of an earlier one, and waits until webhooks and visibility API answer."""
+    program, items = kueue_program(layout), manifests(kubectl)
+    kill(layout, "kueue")
+    folder = layout.state / "kueue"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "certificates").mkdir(parents=True, mode=0o700)
+    # By the server: the CRDs are larger than the annotation that a client writes.
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
+    kubeconfig(kubectl, folder / "kubeconfig")
+    write(folder / "config.json", json.dumps(configuration(layout), indent=1))
+    start(layout, part(layout, program))
+    mount_certificate(kubectl, folder / "certificates")
+    wait_for(layout, part(layout, program), START_S)
     kubectl("wait", "--for=condition=Available", "apiservices", "-l", OWN, "--timeout=60s")
     until(ready, f"Kueue to be ready (log: {layout.log('kueue')})", START_S)
 

@@ -83,14 +83,15 @@ def _newest(pods: Sequence[Object]) -> dict[int, Object]:
     return {index: pod for index, pod in newest.items() if pod is not None}
 
 
-def _order(pod: Object, look: Look) -> tuple[bool, str]:
-    """The cause first, then by time."""
+def _order(pod: Object, look: Look) -> tuple[bool, bool, str]:
+    """The cause first, then by time. Of those that were told to end, one that was deleted is the cause of one that only
+    ended: they hear of each other, and the cause may be the last to go."""
     ends = [
         container["state"]["terminated"].get("finishedAt") or ""
         for container in pod.get("status", {}).get("containerStatuses") or ()
         if "terminated" in container.get("state", {})
     ]
-    return _fell_with_others(pod, look), ends[0] if ends else ""
+    return _fell_with_others(pod, look), not look.reason, ends[0] if ends else ""
 
 
 def _fell_with_others(pod: Object, look: Look) -> bool:

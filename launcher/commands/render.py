@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "launcher render run.yaml --stage train",
         "launcher render --name demo --devices 8 -o json",
         "launcher render run.yaml --nodes 2 --target vcjob --queue team-a",
+        "launcher render run.yaml --nodes 2 --target vcjob --attempt 2",
     )
     request.add_arguments(parser)
     parser.add_argument("--stage", choices=STAGES, help="kubernetes: the Job that the runner makes for this stage")
@@ -33,10 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target", choices=targets.TARGETS, default=targets.JOB,
         help="kubernetes: one stage as the job of Volcano, Ascend Operator or Kubeflow Trainer, without a runner [job]",
     )  # fmt: skip
+    parser.add_argument(
+        "--attempt", type=int, metavar="N",
+        help="with another --target: which attempt of the stage; the next number after one that failed [1]",
+    )  # fmt: skip
     shared.add_output(parser, "json", "yaml")
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:  # noqa: ARG001  a verb's signature
+    if arguments.attempt is not None and arguments.target == targets.JOB:
+        raise UsageError("--attempt needs another --target (vcjob, …): our own Jobs are numbered by the runner")
     resolved, plan = request.resolve(arguments)
     form = arguments.output or "yaml"
     if plan.kubernetes is None:
@@ -48,7 +55,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int:  # noqa: ARG001
     from launcher import render
 
     if arguments.target != targets.JOB:
-        print(output.manifests(targets.manifests(plan, arguments.target, arguments.stage or ""), form))
+        attempt = 1 if arguments.attempt is None else arguments.attempt
+        print(output.manifests(targets.manifests(plan, arguments.target, arguments.stage or "", attempt), form))
         return 0
     objects = render.manifests(plan)
     jobs = json.loads(objects[0]["data"][STAGES_KEY])

@@ -85,6 +85,10 @@ def test_the_api_server_takes_it_as_it_is(
         ("vcjob", ("spec", "tasks", 0, "replica")),
         ("ascendjob", ("spec", "runPolicy", "schedulingPolicy", "queu")),
         ("ascendjob", ("spec", "replicaSpecs", "Workers")),
+        ("vcjob", ("spec", "policies", 0, "acton")),
+        ("vcjob", ("spec", "plugins", "scv")),
+        ("ascendjob", ("spec", "sucessPolicy")),
+        ("ascendjob", ("spec", "replicaSpecs", "Scheduler", "replica")),
         ("trainjob", ("spec", "trainer", "numNode")),
     ],
 )
@@ -103,9 +107,11 @@ def test_a_misspelled_field_is_refused(
 
 def test_the_pods_of_a_target_are_pods_that_the_api_server_takes(kubectl: Kubectl, namespace: Namespace) -> None:
     """Their templates stand in schemas that do not look into them."""
-    (_, job) = targets.manifests(plan(namespace, 2), "vcjob")
-    (_, ascend_job) = targets.manifests(plan(namespace, 2), "ascendjob")
-    for template in (job["spec"]["tasks"][0]["template"], ascend_job["spec"]["replicaSpecs"]["Worker"]["template"]):
+    *_, job = targets.manifests(plan(namespace, 2), "vcjob")
+    *_, ascend_job = targets.manifests(plan(namespace, 2), "ascendjob")
+    replicas = ascend_job["spec"]["replicaSpecs"]
+    for holder in (job["spec"]["tasks"][0], replicas["Scheduler"], replicas["Worker"]):
+        template = holder["template"]
         metadata = {**template["metadata"], "name": "demo", "namespace": str(namespace)}
         done = send(kubectl, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
         assert done.returncode == 0, done.stderr

@@ -380,8 +380,9 @@ def test_msrun_of_mindspore_starts_the_ranks_and_ends_with_them(folder: Path) ->
     assert {"[rank 0] step 2 done", "[rank 1] step 2 done"} <= set(lines)
 
 
-def without_runner(folder: Path, stage_name: str, plan: Path) -> tuple[int, str]:
-    argv = [sys.executable, "-m", "launcher.pod", "--folder", str(folder), "--stage", stage_name, "--attempt", "1"]
+def without_runner(folder: Path, stage_name: str, plan: Path, attempt: int = 1) -> tuple[int, str]:
+    argv = [sys.executable, "-m", "launcher.pod", "--folder", str(folder), "--stage", stage_name]
+    argv += ["--attempt", str(attempt)]
     marks = {names.ENV_FOLDER: str(folder), names.ENV_STAGE: stage_name}
     done = subprocess.run(
         [*argv, "--plan", str(plan)], env={**os.environ, **marks}, capture_output=True, text=True, timeout=60
@@ -401,6 +402,19 @@ def test_without_a_runner_the_pod_makes_the_run_folder_and_keeps_the_order(folde
         code, out = without_runner(folder, name, given)
         assert code == 0, out
         assert marker.is_complete(folder / name, made.stage(name), made.hash)
+
+
+def test_without_a_runner_what_failed_goes_on_as_the_next_attempt(folder: Path, tmp_path: Path) -> None:
+    given = tmp_path / "plan.json"
+    options = ("--steps", "6", "--trouble", "0:4:exit1", "--until", "1")
+    given.write_text(json.dumps(to_json(stand_in_plan(tmp_path, stage(folder, "train", *options)))))
+
+    assert without_runner(folder, "train", given)[0] == 1
+    assert without_runner(folder, "train", given) == (1, "[launcher] attempt 1 of train was given up before it began\n")
+    code, out = without_runner(folder, "train", given, attempt=2)
+
+    assert code == 0, out
+    assert steps_done(folder) == [(1, 0), (1, 1), (1, 2), (1, 3), (2, 4), (2, 5)]
 
 
 def test_without_a_runner_another_plan_of_that_name_is_refused(folder: Path, tmp_path: Path) -> None:

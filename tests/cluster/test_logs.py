@@ -48,7 +48,8 @@ names = [f"rank_{number}" for number in range(4)]
 logs = {name: layout.log_file(stage / "logs", f"{name}-{attempt}") for name in names}
 output = PodOutput(stage, attempt)
 output.say(begin_words("train", attempt) + ", 4 process(es)")
-output.follow(SimpleNamespace(ranks=names, log=logs.get, offsets=dict.fromkeys(names, 0)))
+stage_of_four = SimpleNamespace(ranks=len(names))
+output.follow(SimpleNamespace(stage=stage_of_four, log=logs.get, offsets=dict.fromkeys(names, 0)))
 for tick in range(ticks):
     for name in names:
         with logs[name].open("a") as log:

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
+.PHONY: help demo demo-cluster test infer310 test-infer310 lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,12 @@ test: .venv/.dev .s3-venv/.done  ## everything that runs without a cluster
 
 images: $(BIN)/launcher  ## build the cpu image and push it to the test cluster's registry (a changed line: seconds)
 	@$(BIN)/python -m docker.build
+
+infer310: $(BIN)/launcher  ## inference in C++ on MindSpore Lite, for Ascend 310 and CPUs (Debian packages, 170 MB once)
+	@$(BIN)/python -m tools.infer310 build
+
+test-infer310: .venv/.dev  ## the same, its tests under sanitizers, and its results against Python's
+	@$(BIN)/python -m tools.infer310 test
 
 lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -23,7 +23,7 @@ SCHEMA = 2
 INHERITED = ("net", "image_size", "conv_bias")
 """Keys of `train` that say which network a checkpoint holds: the stages that read it take them over."""
 
-FORMATS = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
+FORMATS = {"MINDIR": ".mindir", "LITE": ".lite.mindir", "ONNX": ".onnx", "AIR": ".air"}
 """Export formats and the suffix of each one's file."""
 
 _DEFAULT_FORMAT = "MINDIR"

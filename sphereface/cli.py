@@ -20,7 +20,7 @@ VERBS = {
     "pack": "pack a training list into one file of aligned faces",
     "train": "train a network from a list, a folder of faces, or a packed file",
     "evaluate": "judge a checkpoint on LFW-style pairs",
-    "export": "write a checkpoint as MINDIR, ONNX or AIR",
+    "export": "write a checkpoint as MINDIR, LITE, ONNX or AIR",
     "convert": "turn weights of Caffe or PyTorch into a checkpoint, and back",
     "verify": "say whether two images show the same person",
 }

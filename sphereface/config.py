@@ -29,7 +29,7 @@ MARGINS = ("asoftmax", "sphereface_r_v1", "sphereface_r_v2", "cosface", "arcface
 SCHEDULES = ("cosine_annealing", "exponential")
 ELASTIC = ("keep", "scale")
 PROTOCOLS = ("zoo", "paper", "insightface")
-FORMATS = ("MINDIR", "ONNX", "AIR")
+FORMATS = ("MINDIR", "LITE", "ONNX", "AIR")
 DEVICES = ("CPU", "GPU", "Ascend")
 
 EVERY = ("train", "evaluate", "export")
@@ -105,7 +105,11 @@ class Config:
     batch_size: int = _key(32, "images a forward pass in evaluation", low=1, stages=("evaluate",))
     # --- seed: export
     file_format: str = _key(
-        "MINDIR", "formats, comma-separated: MINDIR, ONNX, AIR", stages=("export",), parts=FORMATS, required=True
+        "MINDIR",
+        "formats, comma-separated: MINDIR, LITE (for MindSpore Lite), ONNX, AIR",
+        stages=("export",),
+        parts=FORMATS,
+        required=True,
     )
     file_name: str = _key(
         "sphereface", "name of the exported file, without suffix", stages=("export",),

@@ -1,4 +1,4 @@
-"""From a checkpoint to files that other programs run: MINDIR, ONNX, AIR; and export.json, which says how to feed them.
+"""From a checkpoint to files that other programs run: MINDIR, LITE, ONNX, AIR; and how to feed them, in export.json.
 
 No file gets its name before its embeddings have been compared with the checkpoint's own.
 `python -m sphereface.export --config …` is `sphereface export --config …`.
@@ -6,7 +6,9 @@ No file gets its name before its embeddings have been compared with the checkpoi
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runfolder import atomic, layout
-from sphereface import align, checkpoint, stage, status
+from sphereface import align, checkpoint, lite, stage, status
 from sphereface.checkpoint import Checkpoint
 from sphereface.config import Config
 from sphereface.errors import CheckpointError, ConfigError, SpherefaceError, UnsupportedError
@@ -34,7 +36,14 @@ TOLERANCE = 1e-4
 BATCHES = (1, 3)
 """Batch sizes at which a file is compared."""
 DESCRIPTION = "export.json"
-SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
+SUFFIXES = {"MINDIR": ".mindir", "LITE": ".lite.mindir", "ONNX": ".onnx", "AIR": ".air"}
+READERS = {
+    "MINDIR": "MindSpore 2.10, and a MindSpore Lite that reads MINDIR version 3",
+    "LITE": "MindSpore Lite 2.0 and later (MINDIR version 1)",
+    "ONNX": "ONNX Runtime, OpenCV and others (operator set 11)",
+    "AIR": "Ascend's compiler, atc",
+}
+"""Who reads a file of each format."""
 
 
 def export(
@@ -46,8 +55,8 @@ def export(
     """Writes `config.formats`, export.json and result.json under `config.output`; returns the paths of the files.
 
     Either all formats are written or none; `writers` are WRITERS unless given. Raises UnsupportedError for AIR without
-    an Ascend device, CheckpointError for a checkpoint that cannot be used, SpherefaceError where a file computes
-    something else than the checkpoint.
+    an Ascend device and LITE without its converter, CheckpointError for a checkpoint that cannot be used,
+    SpherefaceError where a file computes something else than the checkpoint.
     """
     formats = tuple(dict.fromkeys(config.formats))
     if "AIR" in formats and config.device_target != "Ascend":
@@ -55,6 +64,9 @@ def export(
             f"AIR can be written on an Ascend device only, and device_target is {config.device_target}; "
             "export MINDIR or ONNX here"
         )
+    if "LITE" in formats:
+        for name in (lite.CONVERT, lite.RUN):
+            lite.program(name)  # known before anything is loaded
     names = {name: file_name(config, name) for name in formats}
     source = stage.find_source(config)
     if lfw is not None and lfw.checkpoint_sha256 != source.sha256:
@@ -74,7 +86,9 @@ def export(
             differences[file] = None if run is None else _compare(file, run, probe, expected)
             heartbeat.beat("export", step=done + 1, steps=len(formats))
     written = [*names.values(), DESCRIPTION]
-    described = {**source.as_json(), "net": network.net, "files": dict(zip(names.values(), formats, strict=True))}
+    files_by_name = dict(zip(names.values(), formats, strict=True))
+    readers = {file: READERS[name] for file, name in files_by_name.items()}
+    described = {**source.as_json(), "net": network.net, "files": files_by_name, "read_by": readers}
     atomic.write_json(output / DESCRIPTION, describe(described, differences, expected.shape[1], lfw))
     metrics = {"formats": ",".join(formats), "checkpoint": source.path.name, "max_difference": _largest(differences)}
     stage.write_result(output, layout.EXPORT, metrics, written)
@@ -178,6 +192,18 @@ def _write_onnx(path: Path, network: Any, weights: Checkpoint) -> Run:
     return run
 
 
+def _write_lite(path: Path, network: Any, weights: Checkpoint) -> Run:
+    from sphereface.model import UNITS
+
+    with tempfile.TemporaryDirectory() as folder:
+        onnx = Path(folder) / "plain.onnx"
+        onnx_file.write(onnx, weights.weights, UNITS[network.net], (align.HEIGHT, align.WIDTH), prelu=False)
+        converted = Path(folder) / "converted.mindir"
+        lite.convert(onnx, converted)
+        shutil.copyfile(converted, path)
+    return lambda images: lite.embeddings(path, images)
+
+
 def _write_air(path: Path, network: Any, _weights: Checkpoint) -> None:
     """AIR holds one fixed shape, and nothing but an Ascend compiler (atc) reads it back, so it cannot be compared."""
     import mindspore as ms
@@ -189,6 +215,7 @@ def _write_air(path: Path, network: Any, _weights: Checkpoint) -> None:
 
 WRITERS: Mapping[str, Writer] = {
     "MINDIR": _write_mindir,
+    "LITE": _write_lite,
     "ONNX": _write_onnx,
     "AIR": _write_air,
 }

@@ -1,4 +1,4 @@
-"""sphereface export: write a checkpoint as MINDIR, ONNX or AIR."""
+"""sphereface export: write a checkpoint as MINDIR, LITE, ONNX or AIR."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from sphereface import config, lfw_file, modelarts, runtime, stage, status
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     config.add_flags(parser)
+    parser.add_argument(
+        "--format", dest="file_format", type=str.upper, default=argparse.SUPPRESS, metavar="STR",
+        help="file_format, in small letters too: lite",
+    )  # fmt: skip
     parser.add_argument(
         "--lfw", metavar="LFW.JSON", help="evaluation of this checkpoint; puts thresholds in export.json"
     )

@@ -6,7 +6,7 @@ the one of operator set 11). Source: https://github.com/onnx/onnx/blob/main/onnx
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from sphereface.formats import wire
 
 Array = npt.NDArray[np.float32]
+Activation = Callable[[str, str, str], Iterator[bytes]]
+"""Nodes from an input and a slope, both by name, to an output."""
 
 INPUT, OUTPUT, BATCH = "images", "embeddings", "batch"
 OPERATOR_SET, IR_VERSION = 11, 6
@@ -24,13 +26,16 @@ _FLOAT = 1  # TensorProto.DataType
 _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 2, 7  # AttributeProto.AttributeType
 
 
-def write(path: Path, weights: Mapping[str, Array], units: Iterable[int], size: tuple[int, int]) -> None:
+def write(
+    path: Path, weights: Mapping[str, Array], units: Iterable[int], size: tuple[int, int], *, prelu: bool = True
+) -> None:
     """Writes the network with `weights` (named as SphereNet's) and `units` residual units a stage.
 
-    Input `images` float32 (batch, 3, *size), output `embeddings` float32 (batch, D).
+    Input `images` float32 (batch, 3, *size), output `embeddings` float32 (batch, D). Without `prelu` its operator PRelu
+    is written in plain ones, for readers that do not know it.
     """
     used: dict[str, Array] = {}
-    nodes = list(_nodes(weights, units, used))
+    nodes = list(_nodes(weights, units, used, _prelu if prelu else _plain_prelu))
     dimension = len(weights["fc5.bias"])
     graph = wire.encode(
         *((1, node) for node in nodes),
@@ -43,7 +48,9 @@ def write(path: Path, weights: Mapping[str, Array], units: Iterable[int], size: 
     path.write_bytes(wire.encode((1, IR_VERSION), (2, b"sphereface"), (7, graph), (8, operators)))
 
 
-def _nodes(weights: Mapping[str, Array], units: Iterable[int], used: dict[str, Array]) -> Iterator[bytes]:
+def _nodes(
+    weights: Mapping[str, Array], units: Iterable[int], used: dict[str, Array], prelu: Activation
+) -> Iterator[bytes]:
     """The graph's nodes in order; the parameters they read are added to `used`."""
 
     def activated(source: str, stage: int, i: int) -> Iterator[bytes]:
@@ -54,7 +61,7 @@ def _nodes(weights: Mapping[str, Array], units: Iterable[int], used: dict[str, A
         stride = 2 if i == 1 else 1
         sizes = {"kernel_shape": (3, 3), "pads": (1, 1, 1, 1), "strides": (stride, stride)}
         yield _node("Conv", [source, *inputs], convolution, **sizes)
-        yield _node("PRelu", [convolution, f"{relu}.w"], relu)
+        yield from prelu(convolution, f"{relu}.w", relu)
 
     last = INPUT
     for stage, count in enumerate(units, start=1):
@@ -68,6 +75,19 @@ def _nodes(weights: Mapping[str, Array], units: Iterable[int], used: dict[str, A
     used.update({name: weights[name] for name in ("fc5.weight", "fc5.bias")})
     yield _node("Flatten", [last], "flat", axis=1)
     yield _node("Gemm", ["flat", "fc5.weight", "fc5.bias"], OUTPUT, transB=1)
+
+
+def _prelu(source: str, slope: str, output: str) -> Iterator[bytes]:
+    yield _node("PRelu", [source, slope], output)
+
+
+def _plain_prelu(source: str, slope: str, output: str) -> Iterator[bytes]:
+    """max(x, 0) + slope * (x - max(x, 0))."""
+    positive, negative, scaled = (f"{output}.{part}" for part in ("positive", "negative", "scaled"))
+    yield _node("Relu", [source], positive)
+    yield _node("Sub", [source, positive], negative)
+    yield _node("Mul", [negative, slope], scaled)
+    yield _node("Add", [positive, scaled], output)
 
 
 def _node(operator: str, inputs: list[str], output: str, **attributes: int | tuple[int, ...]) -> bytes:

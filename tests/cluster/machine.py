@@ -59,7 +59,11 @@ def install_missing() -> None:
         raise SystemExit("error: the test cluster makes bridges, mounts and cgroups: run it as root")
     if shutil.which("kubectl") is None:
         print("note: no kubectl on PATH; the cluster tests need it (1.23 or later)", flush=True)
-    packages = missing()
+    install(missing())
+
+
+def install(packages: list[str]) -> None:
+    """SystemExit: apt-get cannot install them."""
     if not packages:
         return
     print(f"installing with apt-get: {' '.join(packages)}", flush=True)

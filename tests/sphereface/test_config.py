@@ -62,7 +62,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> N
         ("label_smooth: maybe\n", "label_smooth must be true or false (or 1, 0), not 'maybe'"),
         ("train_data_dir: {a: 1}\n", "train_data_dir must be text"),
         ("image_size: 96, 112\n", "image_size must be '112, 96'"),
-        ("file_format: ONYX\n", "file_format must be among MINDIR, ONNX, AIR, not 'ONYX' (did you mean 'ONNX'?)"),
+        ("file_format: ONYX\n", "file_format must be among MINDIR, LITE, ONNX, AIR, not 'ONYX' (did you mean 'ONNX'?)"),
         ("file_format: ','\n", "file_format is empty"),
         ("seed: 1\nlr_scheduler: exponential\n", "a.yaml:2: with lr_scheduler exponential, lr_epochs is needed"),
         ("lr_epochs: '9,3'\n", "lr_epochs must ascend"),

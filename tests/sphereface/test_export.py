@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from sphereface import align, checkpoint, cli, config, export, status
+from sphereface import align, checkpoint, cli, config, export, lite, status
 from sphereface.checkpoint import Checkpoint
 from sphereface.errors import CheckpointError, ConfigError, SpherefaceError
 from sphereface.lfw_file import LfwResult
@@ -70,6 +70,7 @@ def test_every_file_computes_what_the_checkpoint_does(checkpoints: Path, exporte
 def test_the_description_says_how_to_feed_the_files(exported: Path) -> None:
     value = json.loads((exported / "export.json").read_text())
     assert value["files"] == {"face.mindir": "MINDIR", "face.onnx": "ONNX"}
+    assert "reads MINDIR version 3" in value["read_by"]["face.mindir"]
     assert (value["net"], value["checkpoint"]) == ("sphereface10a", "0-1_10.ckpt")
     assert value["input"]["shape"] == ["batch", 3, 112, 96]
     assert value["output"]["shape"] == ["batch", 512]
@@ -129,7 +130,7 @@ def test_thresholds_are_those_of_this_very_checkpoint(checkpoints: Path, tmp_pat
     ("changes", "words"),
     [
         ({"file_format": "MINDIR,AIR"}, "AIR can be written on an Ascend device only, and device_target is CPU"),
-        ({"file_format": "TFLITE"}, "file_format must be among MINDIR, ONNX, AIR, not 'TFLITE'"),
+        ({"file_format": "TFLITE"}, "file_format must be among MINDIR, LITE, ONNX, AIR, not 'TFLITE'"),
         ({"file_name": "a/b"}, "file_name must be a plain name without folder"),
         ({"file_name": ""}, "file_name must be a plain name without folder"),
         ({"ckpt_files": "/none"}, "/none: no such file or folder"),
@@ -147,6 +148,20 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_lite_without_its_programs_is_one_line_and_writes_nothing(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(lite.FOLDER, str(tmp_path))
+    words = [f"--ckpt_files={checkpoints}", f"--output={tmp_path / 'out'}", "--format", "mindir,lite"]
+    assert cli.main(["export", *words]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "LITE needs MindSpore Lite" in err
+    assert "make infer310" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_given_suffix_is_not_doubled(tmp_path: Path) -> None:
     assert export.file_name(config.resolve(flags={"file_name": "net.onnx"}), "ONNX") == "net.onnx"
     assert export.file_name(config.resolve(flags={"file_name": "net.v2"}), "MINDIR") == "net.v2.mindir"
+    assert export.file_name(config.resolve(flags={"file_name": "net"}), "LITE") == "net.lite.mindir"

@@ -60,11 +60,15 @@ def forward(images: Array, values: dict[str, Array], units: list[int]) -> Array:
     return np.asarray(x.reshape(len(x), -1) @ exact["fc5.weight"].T + exact["fc5.bias"])
 
 
+@pytest.mark.parametrize("prelu", [True, False])
 @pytest.mark.parametrize(("units", "bias"), [([0, 0, 0, 0], False), ([1, 2, 0, 1], True)])
-def test_onnx_runtime_computes_the_network_at_any_batch_size(tmp_path: Path, units: list[int], bias: bool) -> None:
+def test_onnx_runtime_computes_the_network_at_any_batch_size(
+    tmp_path: Path, units: list[int], bias: bool, prelu: bool
+) -> None:
     values = weights(units, bias)
     file = tmp_path / "net.onnx"
-    onnx_file.write(file, values, units, SIZE)
+    onnx_file.write(file, values, units, SIZE, prelu=prelu)
+    assert ("PRelu" in {node.op_type for node in onnx.load(file).graph.node}) is prelu
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     for batch in (1, 3):
         images = np.random.default_rng(batch).normal(size=(batch, 3, *SIZE)).astype(np.float32)

@@ -10,12 +10,14 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from launcher.processes.endings import Ending
+from launcher.processes.hang import Seen
 from runfolder import atomic, layout
 
 LOOK_S = 0.5
@@ -60,6 +62,8 @@ class Gang:
         self._nodes = nodes
         self.pod = pod
         self._looked = 0.0
+        self._shown: dict[int, tuple[object, float]] = {}
+        """By pod: what it wrote last and when that was seen, by this machine's steady clock."""
 
     def enter(self, host: str, port: int, given: Mapping[str, Any] | None = None) -> None:
         """Raises OSError."""
@@ -94,6 +98,38 @@ class Gang:
         self._looked = time.monotonic()
         end = self.first_failure()
         return None if end is None or end.pod == self.pod else end.ending
+
+    def show(self, seen: Sequence[Seen]) -> None:
+        """For pod 0, which judges the ranks of all: how this pod's are. A storage that takes it not just now takes the
+        next one."""
+        if self._nodes > 1:
+            value = {"at": time.time(), "ranks": [asdict(look) for look in seen]}
+            with suppress(OSError):
+                atomic.write_bytes(
+                    layout.pod_seen_file(self._status, self.pod), json.dumps(value).encode(), durable=False
+                )
+
+    def others(self) -> list[Seen]:
+        """The living ranks of the other pods, as these showed them last."""
+        ended = self.ends()
+        found: list[Seen] = []
+        for pod in range(self._nodes):
+            value = _read(layout.pod_seen_file(self._status, pod)) if pod not in (self.pod, *ended) else None
+            if value:
+                if self._shown.get(pod, (None, 0.0))[0] != value["at"]:
+                    self._shown[pod] = (value["at"], time.monotonic())
+                found += [Seen(**look) for look in value["ranks"]]
+        return found
+
+    def silent(self, limit_s: float) -> Ending | None:
+        """Whether a pod that showed its ranks before has shown nothing for `limit_s`: it may be lost with its node, or
+        its first process stopped."""
+        ended = self.ends()
+        for pod, (_, since) in self._shown.items():
+            quiet_s = time.monotonic() - since
+            if pod not in ended and quiet_s >= limit_s:
+                return Ending(1, "PodSilent", f"pod {pod} has told nothing of its ranks for {quiet_s:.0f} s")
+        return None
 
     def complete(self, limit_s: float, over: Callable[[], Ending | None]) -> Ending:
         """Waits until every pod has ended well. Pod 0 does so before it writes the marker."""

@@ -46,12 +46,13 @@ def watch(
             return Ending(1, "DeadlineExceeded", f"took longer than {policy.deadline_s:g} s", retry=False)
         if clock - judged >= every:
             judged = clock
-            if hang := _hang(hangs, clock, processes):
+            if hang := _hang(hangs, clock, processes, gang):
                 return hang
         time.sleep(TICK_S)
 
 
-def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending | None:
+def _hang(hangs: HangWatch, clock: float, processes: StageProcesses, gang: Gang) -> Ending | None:
+    """Of several pods, the first judges the ranks of all: one may rightly wait for a rank that works in another pod."""
     everything = process_tree.snapshot()
     living = [member for member in processes.members.values() if member.ended is None]
     seen = {member.name: _seen(member, processes, everything) for member in living}
@@ -59,7 +60,12 @@ def _hang(hangs: HangWatch, clock: float, processes: StageProcesses) -> Ending |
     helpers = [seen[name] for name in (rank.SCHEDULER, processes.starter) if name in seen]
     if any(name not in processes.members for name in processes.ranks):
         workers += helpers[-1:]  # msrun has still to start the others
-    hang = hangs.judge(clock, workers, helpers)
+    gang.show(workers)
+    if gang.pod:
+        return None
+    hang = hangs.judge(clock, [*workers, *gang.others()], helpers)
+    if silent := gang.silent(processes.stage.policy.heartbeat_s):
+        return silent
     if hang is None:
         return None
     reason = "SchedulerFailed" if hang.name == rank.SCHEDULER else "RankHung"

@@ -122,6 +122,12 @@ REASONS: Mapping[str, Reason] = {
         Reason("Suspended", "The Job is suspended; a queue (Kueue) or a person holds it back.", retry=True),
         Reason("StorageConflict", "The storage holds another run of this name; choose another name.", retry=False),
         Reason(
+            "PodSilent",
+            "A pod of several told nothing any more: its node may be lost, or its first process stopped.",
+            retry=True,
+            disruption=True,
+        ),
+        Reason(
             "GangIncomplete",
             "Not all of its pods started within kubernetes.start_deadline_s, and one alone cannot work; their devices "
             "are free again.",

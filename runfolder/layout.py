@@ -78,6 +78,11 @@ def pod_file(status: Path, pod: int) -> Path:
     return status / f"pod_{pod}.json"
 
 
+def pod_seen_file(status: Path, pod: int) -> Path:
+    """How that pod's ranks are, written again and again."""
+    return status / f"pod_{pod}.seen.json"
+
+
 def pod_end_file(status: Path, pod: int) -> Path:
     """How that pod ended."""
     return status / f"pod_{pod}.end.json"

@@ -141,6 +141,10 @@ class Rank:
         if kind == "busy":
             while True:
                 pass
+        if kind.startswith("busy_"):
+            until = time.monotonic() + float(kind.removeprefix("busy_"))
+            while time.monotonic() < until:
+                pass
         if kind == "bytes":
             sys.stdout.buffer.write(b"\xff\xfe not text\nno end")
             sys.stdout.buffer.flush()

@@ -17,6 +17,7 @@ from launcher.gang import Card, End, Gang
 from launcher.plan import sealed
 from launcher.processes import process_tree
 from launcher.processes.endings import Ending
+from launcher.states import reason_of
 from runfolder import layout
 from tests.launcher.standin import FAST, left_over, run_path, stage, stand_in_plan, use_stand_in_msrun, wait_until
 
@@ -89,6 +90,40 @@ def test_a_rank_that_is_killed_in_another_pod_ends_all(folder: Path) -> None:
     assert 0 not in codes, lines
     assert ended is not None
     assert (ended.reason, ended.rank) == ("Killed", 2)
+
+
+def test_a_rank_that_waits_for_one_that_works_in_another_pod_does_not_hang(folder: Path) -> None:
+    busy_s = 2 * FAST.heartbeat_s + 1
+    codes, lines = finish(start(folder, "--steps", "6", "--trouble", f"0:2:busy_{busy_s}"))
+
+    assert codes == [0, 0], lines
+
+
+def test_a_rank_that_hangs_in_another_pod_is_named(folder: Path) -> None:
+    codes, lines = finish(start(folder, "--steps", "200", "--trouble", "3:2:silent"))
+
+    ended = record.read_attempt(folder / "train", 1)
+    assert 0 not in codes, lines
+    assert ended is not None
+    assert (ended.reason, ended.rank) == ("RankHung", 3), ended
+
+
+def test_a_pod_that_tells_nothing_any_more_is_told_and_not_charged(folder: Path) -> None:
+    first, second = start(folder, "--steps", "2000")
+    seen = layout.pod_seen_file(layout.status_folder(folder / "train", 1), 1)
+    wait_until(seen.exists)
+    second.send_signal(signal.SIGSTOP)
+    out, _ = first.communicate(timeout=60)
+    second.kill()
+    second.communicate(timeout=60)
+    wait_until(lambda: not left_over(folder))
+
+    ended = record.read_attempt(folder / "train", 1)
+    assert first.returncode == 1, out
+    assert ended is not None
+    assert ended.reason == "PodSilent", ended
+    assert ended.message.startswith("pod 1 has told nothing of its ranks for ")
+    assert reason_of("PodSilent").disruption
 
 
 def test_a_pod_that_is_alone_says_for_whom_it_waits_and_ends_when_told(folder: Path) -> None:

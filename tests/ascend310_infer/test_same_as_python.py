@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sphereface import align, cli, data, export, lfw_file
+from sphereface import align, cli, data, export, lfw_file, lite
 from sphereface.config import resolve
 from sphereface.data.pairs import Pairs
 from sphereface.embed import aligned_crop
-from tests.ascend310_infer.conftest import Faces, Programs
+from tests.ascend310_infer.conftest import Faces, Programs, save_checkpoint
 
 pytestmark = pytest.mark.infer310
 
@@ -29,7 +29,7 @@ def pairs(faces: Faces) -> Pairs:
 @pytest.fixture(scope="module")
 def evaluated(checkpoints: Path, faces: Faces, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("python")
-    words = {"ckpt_files": checkpoints, "net": "sphereface10a", "datasrc": faces.images, "output": output}
+    words = {"ckpt_files": checkpoints, "datasrc": faces.images, "output": output}
     words |= {"datatxt_src": faces.landmarks, "pairtxt_src": faces.pairs}
     assert cli.main(["evaluate", *(f"--{key}={value}" for key, value in words.items())]) == 0
     return output
@@ -122,6 +122,20 @@ def assert_close(ours: Any, theirs: Any) -> None:
         assert ours == pytest.approx(theirs, abs=5e-5)
     else:
         assert (type(ours), ours) == (type(theirs), theirs)
+
+
+def test_a_model_with_every_kind_of_layer_is_exported(
+    release: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(lite.FOLDER, str(release.folder))
+    save_checkpoint(tmp_path, "sphereface10a", conv_bias=True)
+    words = [f"--ckpt_files={tmp_path}", f"--output={tmp_path / 'out'}", "--file_format=LITE", "--file_name=face"]
+    assert cli.main(["export", *words]) == 0
+    value = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert value["files"] == {"face.lite.mindir": "LITE"}
+    assert 0 <= value["max_difference"]["face.lite.mindir"] <= export.TOLERANCE
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {"face.lite.mindir", "export.json", "result.json"}
 
 
 def test_batch_size_and_threads_change_nothing(release: Programs, model: Path, faces: Faces, tmp_path: Path) -> None:

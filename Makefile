@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test infer310 test-infer310 lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
+.PHONY: help demo demo-cluster test infer310 test-infer310 fuzz-infer310 lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ infer310: $(BIN)/launcher  ## inference in C++ on MindSpore Lite, for Ascend 310
 
 test-infer310: .venv/.dev  ## the same, its tests under sanitizers, and its results against Python's
 	@$(BIN)/python -m tools.infer310 test
+
+fuzz-infer310: $(BIN)/launcher  ## fuzz its parsers under sanitizers for 10 minutes, or SECONDS=N
+	@$(BIN)/python -m tools.infer310 fuzz
 
 lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Builds ascend310_infer/ and tests it: `make infer310`, `make test-infer310`. Every step can be run twice.
+"""Builds ascend310_infer/, tests and fuzzes it: `make infer310`, `test-infer310`, `fuzz-infer310`; each can be run twice.
 
 MindSpore Lite comes from its wheel, by requirements/lite.lock, and is kept in ~/.cache/seed-infer310; MSLITE_ROOT names
 another one, as on a machine with an Ascend 310. OpenCV and the compiler are Debian's.
@@ -34,6 +34,7 @@ TEST_PACKAGES = {
     "clang-format-14": "clang-format-14",
     "clang-tidy-14": "clang-tidy-14",
 }
+FUZZ_PACKAGES = {"clang++-14": "clang-14", "/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux": "libclang-rt-14-dev"}
 JOBS = str(min(4, os.cpu_count() or 1))
 
 
@@ -51,8 +52,11 @@ def main() -> int:
         elif verb == "test":
             install({**PACKAGES, **TEST_PACKAGES})
             test(lite_root())
+        elif verb == "fuzz":
+            install({**PACKAGES, **FUZZ_PACKAGES})
+            fuzz(int(os.environ.get("SECONDS", "600")))
         else:
-            raise BuildError("usage: python -m tools.infer310 build|test")
+            raise BuildError("usage: python -m tools.infer310 build|test|fuzz")
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -110,7 +114,7 @@ def test(root: Path) -> None:
     for preset in ("release", "sanitize"):
         build(preset, root)
         call(["ctest", "--preset", preset], f"tests of the {preset} build failed", SOURCE)
-    tidy = ["clang-tidy-14", "--quiet", "-p", str(BUILD / "release")]
+    tidy = ["sh", "-c", 'exec clang-tidy-14 --quiet -p "$0" "$1" 2> /dev/null', str(BUILD / "release")]
     checked = [path for path in sources if path.endswith(".cc") and "/tests/" not in path and "/fuzz/" not in path]
     seen = "".join(Path(path).read_text() for path in [*sources, str(SOURCE / ".clang-tidy")])
     stamp = BUILD / f"tidy-{hashlib.sha256(seen.encode()).hexdigest()[:16]}"
@@ -118,6 +122,16 @@ def test(root: Path) -> None:
         call(["xargs", "-n", "1", "-P", JOBS, *tidy], "clang-tidy-14 found the above", words="\n".join(checked))
         stamp.touch()
     call([sys.executable, "-m", "pytest", "-m", "infer310", "tests/ascend310_infer"], "results differ from Python's")
+
+
+def fuzz(seconds: int) -> None:
+    """The parsers on whatever libFuzzer thinks of, from what it kept of earlier times."""
+    build("fuzz", Path())
+    corpus = BUILD / "fuzz" / "corpus"
+    corpus.mkdir(exist_ok=True)
+    limits = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-print_final_stats=1", "-verbosity=1"]
+    seeds = [f"-artifact_prefix={BUILD / 'fuzz'}/", str(corpus), str(SOURCE / "fuzz" / "seeds")]
+    call([str(BUILD / "fuzz" / "fuzz" / "fuzz_parsers"), *limits, *seeds], "the fuzzer found the above")
 
 
 def call(command: list[str], failure: str, folder: Path = ROOT, words: str | None = None) -> None:

@@ -10,6 +10,6 @@ from launcher.processes import msrun
 
 if __name__ == "__main__":
     ranks, logs, *program = sys.argv[1:]
-    port = msrun.free_port()
-    command = msrun.command(["python", *program], processes=int(ranks), port=port, log_dir=Path(logs))
+    team = msrun.Team(int(ranks), int(ranks), port=msrun.free_port())
+    command = msrun.command(["python", *program], team, Path(logs))
     os.execv(command[0], command)  # noqa: S606 - an argv, and never a shell string

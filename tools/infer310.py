@@ -1,4 +1,4 @@
-"""Builds ascend310_infer/, tests and fuzzes it: `make infer310`, `test-infer310`, `fuzz-infer310`; each can be run twice.
+"""Builds, tests and fuzzes ascend310_infer/: `make infer310`, `test-infer310`, `fuzz-infer310`; each can run twice.
 
 MindSpore Lite comes from its wheel, by requirements/lite.lock, and is kept in ~/.cache/seed-infer310; MSLITE_ROOT names
 another one, as on a machine with an Ascend 310. OpenCV and the compiler are Debian's.

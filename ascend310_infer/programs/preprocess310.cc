@@ -50,6 +50,7 @@ int preprocess(int argc, char** argv) {
         uses[found.pairs[i].right].push_back({i, 2, found.pairs[i].same});
     }
     infer310::make_folder(output);
+    infer310::remove_leftovers(output / "00_data");
     infer310::AtomicFolder folder(output / "00_data");
     infer310::Batches batches(found.images.size(), 16, workers, [&](std::size_t i, float* out) {
         infer310::face_of(found.images[i].path, found.images[i].landmarks, out);

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "errors.h"
 
@@ -131,6 +132,23 @@ void AtomicFolder::commit() {
         temporary_.clear();
     }
     sync_folder(parent_of(target_));
+}
+
+void remove_leftovers(const fs::path& target) {
+    constexpr std::size_t kRandom = 6;
+    std::error_code ignored;
+    const std::string suffix = target.extension().string(), prefix = "." + target.stem().string() + ".";
+    std::vector<fs::path> left;
+    for (const auto& entry : fs::directory_iterator(parent_of(target), ignored)) {
+        const std::string name = entry.path().filename().string();
+        if (name.size() == prefix.size() + kRandom + suffix.size() && name.compare(0, prefix.size(), prefix) == 0 &&
+            name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0) {
+            left.push_back(entry.path());
+        }
+    }
+    for (const fs::path& path : left) {
+        fs::remove_all(path, ignored);
+    }
 }
 
 void make_folder(const fs::path& folder) {

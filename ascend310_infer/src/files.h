@@ -50,6 +50,9 @@ class AtomicFolder {
     std::filesystem::path temporary_;
 };
 
+// Removes what killed writers of `target` left beside it. Of a folder that two write at once, the other's work too.
+void remove_leftovers(const std::filesystem::path& target);
+
 // Makes the folder, if need be. RunError: it cannot be made or written.
 void make_folder(const std::filesystem::path& folder);
 

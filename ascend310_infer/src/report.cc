@@ -14,9 +14,17 @@ namespace infer310 {
 namespace fs = std::filesystem;
 namespace {
 
-// A writable folder before anything is staged in it.
 fs::path made(fs::path folder) {
     make_folder(folder);
+    return folder;
+}
+
+// A writable folder before anything is staged in it.
+fs::path cleared(fs::path folder) {
+    make_folder(folder);
+    for (const char* name : {"embeddings.npy", "result_Files", "images.txt", "scores.csv", "lfw.json"}) {
+        remove_leftovers(folder / name);
+    }
     return folder;
 }
 
@@ -77,7 +85,7 @@ std::string npy_header(std::size_t rows, std::size_t columns) {
 
 Report::Report(fs::path output, const std::vector<std::string>& names, const std::vector<Pair>& pairs,
                std::size_t embedding_size)
-    : output_(made(std::move(output))),
+    : output_(cleared(std::move(output))),
       names_(names),
       pairs_(pairs),
       embedding_size_(embedding_size),

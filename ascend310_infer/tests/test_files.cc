@@ -47,6 +47,18 @@ TEST(AtomicFolderTest, TakesThePlaceOfTheOlderOne) {
     EXPECT_EQ(scratch.entries(), 2U);
 }
 
+TEST(FilesTest, WhatKilledWritersLeftIsRemoved) {
+    const Scratch scratch;
+    for (const char* name : {".a.Xy12Zz.npy", ".b.Xy12Zz/file", ".a.short.npy", ".ab.Xy12Zz.npy", "a.npy"}) {
+        scratch.write(name, "x");
+    }
+    remove_leftovers(scratch / "a.npy");
+    remove_leftovers(scratch / "b");
+    EXPECT_FALSE(fs::exists(scratch / ".a.Xy12Zz.npy"));
+    EXPECT_FALSE(fs::exists(scratch / ".b.Xy12Zz"));
+    EXPECT_EQ(scratch.entries(), 3U);
+}
+
 TEST(FilesTest, AnOutputThatCannotBeWrittenIsNamed) {
     const Scratch scratch;
     const fs::path file = scratch.write("file", "");

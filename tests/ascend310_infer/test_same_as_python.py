@@ -150,6 +150,7 @@ def test_batch_size_and_threads_change_nothing(release: Programs, model: Path, f
 def test_a_second_run_takes_the_place_of_the_first(
     release: Programs, model: Path, faces: Faces, bins: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / ".result_Files.Xy12Zz").mkdir()  # of one that was killed
     (tmp_path / "result_Files").mkdir()
     (tmp_path / "result_Files" / "9999_1_1_0.bin").write_bytes(b"of an older run")
     infer(release, model, [f"--input0_path={bins}", "--dataset_name=sphereface", "--device_id=0"], tmp_path)

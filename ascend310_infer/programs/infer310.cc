@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <opencv2/core/utility.hpp>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "align.h"
@@ -15,6 +16,7 @@
 #include "flags.h"
 #include "lite_session.h"
 #include "report.h"
+#include "writer.h"
 
 namespace {
 
@@ -91,15 +93,18 @@ int infer(int argc, char** argv) {
     infer310::LiteSession session(options);
     infer310::Report report(output, task.names, task.pairs, session.embedding_size());
     infer310::Batches batches(task.names.size(), session.batch(), workers, task.load);
-    std::vector<float> embeddings(session.batch() * session.embedding_size());
+    infer310::Writer writer(
+        [&](std::size_t first, std::size_t count, const float* embeddings) { report.add(first, count, embeddings); });
     const Clock::time_point began = Clock::now();
     Clock::duration in_network{};
     while (const auto batch = batches.next()) {
+        std::vector<float> embeddings(session.batch() * session.embedding_size());
         const Clock::time_point before = Clock::now();
         session.embed(batch->faces.data(), embeddings.data());
         in_network += Clock::now() - before;
-        report.add(batch->first, batch->count, embeddings.data());
+        writer.add(batch->first, batch->count, std::move(embeddings));
     }
+    writer.finish();
     const double whole = std::chrono::duration<double>(Clock::now() - began).count();
     const double seconds = std::chrono::duration<double>(in_network).count();
     const std::string line = report.finish(origin, seconds);

@@ -53,7 +53,7 @@ def _together(
     waiting = next((index for index in sorted(seen) if not seen[index].working and not seen[index].ended), None)
     if waiting is not None:
         return _waits(seen, nodes, waiting, seen[waiting])
-    troubled = next((one for one in seen.values() if one.reason and not one.ended), None)
+    troubled = next((_of_pod(index, one) for index, one in seen.items() if one.reason and not one.ended), None)
     return replace(troubled or seen[min(seen)], ended=False, exit_code=None, working=True)
 
 

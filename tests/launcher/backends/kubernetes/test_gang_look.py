@@ -74,6 +74,13 @@ def test_the_first_that_failed_is_told_and_not_those_that_were_told_to_end_for_i
     assert look(job("Failed"), [later, pod(1, "terminated", 42, at="2026-01-01T00:00:02Z")], (), 2).exit_code == 42
 
 
+def test_a_pod_that_is_being_deleted_is_named_while_all_still_work() -> None:
+    leaving = pod(1, "running", deleted=True)
+    seen = look(job(), [pod(0, "running"), leaving], (), 2)
+    assert (seen.working, seen.ended, seen.reason) == (True, False, "PodDeleted")
+    assert seen.message == "pod 1: its pod was deleted"
+
+
 def test_a_pod_that_was_deleted_is_the_cause_of_one_that_ended_before_it() -> None:
     cause = pod(1, "terminated", 143, at="2026-01-01T00:00:02Z", deleted=True)
     heard = pod(0, "terminated", 143, at="2026-01-01T00:00:01Z")

@@ -7,10 +7,9 @@ are the only way between them, so a pod that is lost is simply one that says not
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +26,6 @@ END_S = 60.0
 """How long another pod may take to tell its end, once one has ended well."""
 TOLD_S = 15.0
 """So long a pod that failed stays, so that pod 0 tells why before the cluster ends it too."""
-
-_OWN = re.compile(r"(?:rank_(?P<rank>\d+)|pod_(?P<pod>\d+)|msrun_?(?P<msrun>\d*)|(?P<scheduler>scheduler))\.")
 
 
 @dataclass(frozen=True)
@@ -176,20 +173,13 @@ class Gang:
         """Of the scheduler, in pod 0."""
         return self.cards()[0].port
 
-    def forget(self, ranks: range) -> None:
-        """What an earlier start of this pod under the same attempt left; files of other pods may be new. Raises
-        OSError."""
+    def forget(self, names: Iterable[str]) -> None:
+        """What an earlier start of this pod under the same attempt left of the processes of these names, and of the pod
+        itself; files of other pods may be new. Raises OSError."""
+        own = {*names, layout.pod_file(self._status, self.pod).stem}
         for path in self._status.iterdir() if self._status.is_dir() else ():
-            found = _OWN.match(path.name)
-            if path.is_file() and found and self._is_own(found.groupdict(), ranks):
+            if path.is_file() and path.name.partition(".")[0] in own:
                 path.unlink(missing_ok=True)
-
-    def _is_own(self, found: Mapping[str, str | None], ranks: range) -> bool:
-        if found["rank"] is not None:
-            return int(found["rank"]) in ranks
-        if found["scheduler"]:
-            return self.pod == 0
-        return int(found["pod"] or found["msrun"] or 0) == self.pod
 
 
 def _listed(pods: Any) -> str:

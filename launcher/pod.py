@@ -104,7 +104,7 @@ def run(folder: Path, stage_name: str, attempt: int, stop: Stop, *, pod: int = 0
     with record.storage_errors(stage_folder):
         if pod == 0:
             (stage_folder / layout.RESULT).unlink(missing_ok=True)  # of an attempt that did not complete the stage
-        gang.forget(processes.numbers)
+        gang.forget(processes.names)
     output = PodOutput(stage_folder, attempt, pod)
     output.say(f"{begin_words(stage.name, attempt)}, {stage.processes} process(es)")
     work = Work(plan, processes, Orders(stop, stage_folder, attempt), gang, output)

@@ -12,7 +12,7 @@ from typing import Any
 
 from launcher.errors import SpecError, UsageError
 from launcher.plan import Plan, Stage
-from launcher.profiles import MPIRUN, wrong_count
+from launcher.profiles import wrong_count
 from launcher.spec import DEVICE_COUNTS
 from runfolder import layout
 
@@ -80,8 +80,6 @@ def _check(plan: Plan, devices: int, nodes: int) -> None:
         raise SpecError(f"devices is {devices}, but {fault}")
     if not 1 <= nodes <= plan.nodes:
         raise SpecError(f"nodes must be 1 to {plan.nodes}, with which run '{plan.run}' was submitted, not {nodes}")
-    if nodes > 1 and plan.profile.start == MPIRUN:
-        raise SpecError(f"device {plan.profile.name} starts by mpirun, which works in one pod only; use --nodes 1")
 
 
 def _stage(plan: Plan, train: Stage, resize: Resize, nodes: int) -> Stage:

@@ -13,7 +13,6 @@ from launcher.names import user_folder
 from launcher.profiles import Finding, Profile
 from launcher.terminal import arguments as shared
 from launcher.terminal import output
-from launcher.terminal.arguments import Parser
 from launcher.terminal.completion import device_names
 from launcher.terminal.session import Session
 
@@ -39,14 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "launcher profiles show ascend910 > ~/.config/launcher/profiles/mine.yaml",
         "launcher profiles check ~/.config/launcher/profiles/mine.yaml",
     )
-    actions = parser.add_subparsers(
-        title="actions", metavar="ACTION", dest="action", parser_class=Parser, required=True
-    )
-    for name, text in ACTIONS.items():
-        action = actions.add_parser(name, help=text)
+    for name, action in shared.add_actions(parser, ACTIONS).items():
         _ADD[name](action)
         shared.add_output(action, "json", "yaml")
-        action.set_defaults(parser=action)
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:  # noqa: ARG001  a verb's signature

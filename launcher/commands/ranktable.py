@@ -16,7 +16,6 @@ from launcher.rank_tables.json_text import MAX_BYTES
 from launcher.rank_tables.model import RankTable
 from launcher.terminal import arguments as shared
 from launcher.terminal import output, rank_table_views
-from launcher.terminal.arguments import Parser
 from launcher.terminal.session import Session
 
 ACTIONS = {
@@ -41,13 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "launcher ranktable from-hccn 10.0.0.1=a.conf 10.0.0.2=b.conf > hccl.json",
         "kubectl get pods -l job-name=demo -o json | launcher ranktable from-pods > hccl.json",
     )
-    actions = parser.add_subparsers(
-        title="actions", metavar="ACTION", dest="action", parser_class=Parser, required=True
-    )
-    for name, text in ACTIONS.items():
-        action = actions.add_parser(name, help=text)
+    for name, action in shared.add_actions(parser, ACTIONS).items():
         _ADD[name](action)
-        action.set_defaults(parser=action)
 
 
 def run(arguments: argparse.Namespace, session: Session) -> int:  # noqa: ARG001  a verb's signature

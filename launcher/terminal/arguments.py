@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from launcher.errors import UsageError
@@ -41,6 +41,17 @@ def document(parser: argparse.ArgumentParser, text: str, *examples: str) -> None
     """Gives a verb's help its description and, as kubectl does, examples."""
     parser.description = text
     parser.epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
+def add_actions(parser: argparse.ArgumentParser, texts: Mapping[str, str]) -> Mapping[str, argparse.ArgumentParser]:
+    """The parsers of a verb's actions by name, to be given their own arguments; `texts` say what each does."""
+    actions = parser.add_subparsers(
+        title="actions", metavar="ACTION", dest="action", parser_class=Parser, required=True
+    )
+    parsers = {name: actions.add_parser(name, help=text) for name, text in texts.items()}
+    for action in parsers.values():
+        action.set_defaults(parser=action)
+    return parsers
 
 
 def add_run(parser: argparse.ArgumentParser, *, nargs: str | None = None, text: str = "name of the run") -> None:

@@ -16,6 +16,7 @@ from tests.cluster.access import Kubectl, Namespace, fresh_namespace
 from tests.cluster.boot import layout_of
 from tests.cluster.control import Control
 from tests.cluster.layout import Layout
+from tests.cluster.runs import Lab, laboratory
 
 IMAGE = "SEED_TEST_IMAGE"  # environment: the cpu image as another cluster can pull it
 
@@ -88,3 +89,12 @@ def cluster(request: pytest.FixtureRequest, layout: Layout, own: bool) -> Iterat
     control.mend()
     yield control
     control.mend()
+
+
+@pytest.fixture(scope="module")
+def lab(
+    kubectl: Kubectl, image: str, layout: Layout, own: bool, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """Runs of tiny stages in a namespace of their own, the same for all tests of a module."""
+    with laboratory(kubectl, image, layout.storage if own else None, tmp_path_factory.mktemp("lab")) as made:
+        yield made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,21 +10,11 @@ from launcher import marker, names, plan, render
 from launcher.states import State
 from launcher.status import RunStatus
 from runfolder import layout as files
-from tests.cluster.access import Kubectl
-from tests.cluster.layout import Layout
-from tests.cluster.runs import RESOURCE, Lab, laboratory
+from tests.cluster.runs import RESOURCE, Lab
 
 pytestmark = pytest.mark.cluster
 
 STAGES = ("train", "evaluate", "export")
-
-
-@pytest.fixture(scope="module")
-def lab(
-    kubectl: Kubectl, image: str, layout: Layout, own: bool, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Lab]:
-    with laboratory(kubectl, image, layout.storage if own else None, tmp_path_factory.mktemp("lab")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,12 @@ import pytest
 from launcher import names
 from launcher.states import State
 from runfolder import layout as files
-from tests.cluster.access import Kubectl
 from tests.cluster.control import Control
-from tests.cluster.layout import Layout
-from tests.cluster.runs import LONG, Lab, laboratory, until
+from tests.cluster.runs import LONG, Lab, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.blows]
 
 RUN = "going"
-
-
-@pytest.fixture(scope="module")
-def lab(
-    kubectl: Kubectl, image: str, layout: Layout, own: bool, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Lab]:
-    with laboratory(kubectl, image, layout.storage if own else None, tmp_path_factory.mktemp("lab")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,7 @@ from launcher.spec import StagePolicy
 from launcher.states import State
 from launcher.status import RunStatus
 from runfolder import layout as files
-from tests.cluster.access import Kubectl
-from tests.cluster.layout import Layout
-from tests.cluster.runs import RESOURCE, Lab, laboratory
+from tests.cluster.runs import RESOURCE, Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -30,14 +27,6 @@ TWO: dict[str, Any] = {
     "train": TRAIN,
     "policy": StagePolicy(retries=0, backoff_s=0.5),
 }
-
-
-@pytest.fixture(scope="module")
-def lab(
-    kubectl: Kubectl, image: str, layout: Layout, own: bool, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Lab]:
-    with laboratory(kubectl, image, layout.storage if own else None, tmp_path_factory.mktemp("lab")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def run_path(storage: Path, run: str = "demo") -> Path:
 def left_over(folder: Path) -> list[Process]:
     """Living processes of the run's stages."""
     return process_tree.marked({names.ENV_FOLDER: str(folder)})
+
+
+@contextmanager
+def nothing_left(folder: Path) -> Iterator[Path]:
+    """Ends with AssertionError where a process of the run still lives; none does afterwards."""
+    yield folder
+    left = left_over(folder)
+    process_tree.end(lambda: left_over(folder), grace_s=0)
+    assert left == []
 
 
 def reap() -> None:

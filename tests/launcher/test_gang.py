@@ -15,21 +15,26 @@ import pytest
 from launcher import marker, names, record
 from launcher.gang import Card, End, Gang
 from launcher.plan import sealed
-from launcher.processes import process_tree
 from launcher.processes.endings import Ending
 from launcher.states import reason_of
 from runfolder import layout
-from tests.launcher.standin import FAST, left_over, run_path, stage, stand_in_plan, use_stand_in_msrun, wait_until
+from tests.launcher.standin import (
+    FAST,
+    left_over,
+    nothing_left,
+    run_path,
+    stage,
+    stand_in_plan,
+    use_stand_in_msrun,
+    wait_until,
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     use_stand_in_msrun(tmp_path / "site", monkeypatch)
-    path = run_path(tmp_path)
-    yield path
-    left = left_over(path)
-    process_tree.end(lambda: left_over(path), grace_s=0)
-    assert left == []
+    with nothing_left(run_path(tmp_path)) as path:
+        yield path
 
 
 def start(folder: Path, *options: str, pods: int = 2) -> list[subprocess.Popen[str]]:
@@ -185,7 +190,7 @@ def test_a_pod_forgets_its_own_files_of_an_earlier_start_only(tmp_path: Path) ->
     others = ("rank_0.pid", "rank_1.failure.json", "pod_0.json", "msrun.pid", "scheduler.pid", "pod_10.json")
     for name in (*mine, *others):
         (tmp_path / name).write_text("")
-    Gang(tmp_path, 2, 1).forget(range(2, 4))
+    Gang(tmp_path, 2, 1).forget(["rank_2", "rank_3", "msrun_1"])
     assert {path.name for path in tmp_path.iterdir()} == set(others)
 
 

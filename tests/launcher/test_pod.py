@@ -24,6 +24,7 @@ from runfolder import layout
 from tests.launcher.standin import (
     FAST,
     left_over,
+    nothing_left,
     run_path,
     stage,
     stand_in_plan,
@@ -36,11 +37,8 @@ from tests.launcher.standin import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    path = run_path(tmp_path)
-    yield path
-    left = left_over(path)
-    process_tree.end(lambda: left_over(path), grace_s=0)
-    assert left == []
+    with nothing_left(run_path(tmp_path)) as path:
+        yield path
 
 
 @pytest.fixture

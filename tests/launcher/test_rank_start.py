@@ -15,22 +15,18 @@ import pytest
 from launcher import ascend, marker, names, rank_start, record
 from launcher.errors import LauncherError, UsageError, WaitTimeout
 from launcher.plan import Plan, sealed
-from launcher.processes import process_tree
 from launcher.profiles import Profile
 from runfolder import layout
 from tests.launcher.fake_ascend import FakeDevicePlugin, FakeHccnConf, FakeOperator
-from tests.launcher.standin import FAST, left_over, run_path, stage, stand_in_plan
+from tests.launcher.standin import FAST, nothing_left, run_path, stage, stand_in_plan
 
 PROFILE = Profile("fake-ascend", "CPU", board="ascend910", start="rank-table")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    path = run_path(tmp_path)
-    yield path
-    left = left_over(path)
-    process_tree.end(lambda: left_over(path), grace_s=0)
-    assert left == []
+    with nothing_left(run_path(tmp_path)) as path:
+        yield path
 
 
 def plan(folder: Path, *options: str, nodes: int = 1, profile: Profile = PROFILE) -> Plan:

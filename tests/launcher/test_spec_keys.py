@@ -135,4 +135,4 @@ def test_policy_and_top_keys_are_the_fields_of_the_spec() -> None:
 
 
 def test_every_known_format_is_taken() -> None:
-    assert spec_keys.convert("export.file_format", ",".join(FORMATS)) == "MINDIR,ONNX,AIR"
+    assert spec_keys.convert("export.file_format", ",".join(FORMATS)) == "MINDIR,LITE,ONNX,AIR"

@@ -36,11 +36,16 @@ class Converter {  // NOLINT(cppcoreguidelines-special-member-functions)
 
 namespace {
 
+const std::string kUsage = "usage: sphereface_lite_convert MODEL.onnx MODEL.mindir";
+
 int convert(int argc, char** argv) {
+    if (argc == 2 && std::string(argv[1]) == "--help") {
+        return std::puts(kUsage.c_str()) < 0 ? 1 : 0;
+    }
     constexpr std::string_view kSuffix = ".mindir";
     const std::string source = argc > 1 ? argv[1] : "", target = argc > 2 ? argv[2] : "";
     if (argc != 3 || target.size() <= kSuffix.size() || target.substr(target.size() - kSuffix.size()) != kSuffix) {
-        throw infer310::InputError("usage: sphereface_lite_convert MODEL.onnx MODEL.mindir");
+        throw infer310::InputError(kUsage);
     }
     if (!std::filesystem::is_regular_file(source)) {
         throw infer310::InputError(source + ": no such model");

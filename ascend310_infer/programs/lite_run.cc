@@ -1,6 +1,7 @@
 // sphereface_lite_run MODEL.mindir FACES.f32 EMBEDDINGS.f32: faces (n, 3, 112, 96) through a model in one batch, on the
 // cpu; numbers are float32. `sphereface export` compares a model with its checkpoint by it.
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -11,9 +12,14 @@
 
 namespace {
 
+const std::string kUsage = "usage: sphereface_lite_run MODEL.mindir FACES.f32 EMBEDDINGS.f32";
+
 int run(int argc, char** argv) {
+    if (argc == 2 && std::string(argv[1]) == "--help") {
+        return std::puts(kUsage.c_str()) < 0 ? 1 : 0;
+    }
     if (argc != 4) {
-        throw infer310::InputError("usage: sphereface_lite_run MODEL.mindir FACES.f32 EMBEDDINGS.f32");
+        throw infer310::InputError(kUsage);
     }
     const std::string faces = infer310::read_file(argv[2], "file of faces");
     if (faces.empty() || faces.size() % infer310::kFaceBytes != 0) {

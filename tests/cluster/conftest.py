@@ -18,7 +18,8 @@ from tests.cluster.control import Control
 from tests.cluster.layout import Layout
 from tests.cluster.runs import Lab, laboratory
 
-IMAGE = "SEED_TEST_IMAGE"  # environment: the cpu image as another cluster can pull it
+IMAGES = {"cpu": "SEED_TEST_IMAGE", "infer310": "SEED_TEST_INFER310_IMAGE"}
+"""Environment: our images as another cluster can pull them."""
 
 
 def give_up(request: pytest.FixtureRequest, reason: str) -> None:
@@ -71,12 +72,22 @@ def namespace(request: pytest.FixtureRequest, kubectl: Kubectl, layout: Layout, 
 @pytest.fixture(scope="session")
 def image(request: pytest.FixtureRequest, layout: Layout) -> str:
     """The cpu image, by digest."""
-    if IMAGE in os.environ:
-        return os.environ[IMAGE]
+    return image_of(request, layout, "cpu")
+
+
+@pytest.fixture(scope="session")
+def infer310_image(request: pytest.FixtureRequest, layout: Layout) -> str:
+    """The cpu image with the C++ programs, by digest."""
+    return image_of(request, layout, "infer310")
+
+
+def image_of(request: pytest.FixtureRequest, layout: Layout, target: str) -> str:
+    if IMAGES[target] in os.environ:
+        return os.environ[IMAGES[target]]
     try:
-        return str(json.loads(layout.images.read_text())["cpu"])
+        return str(json.loads(layout.images.read_text())[target])
     except (FileNotFoundError, KeyError):
-        give_up(request, f"no cpu image is named in {layout.images}; build and push it first")
+        give_up(request, f"no {target} image is named in {layout.images}: `make images` builds and pushes it")
         raise
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-import re
-import threading
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,49 +9,55 @@ import pytest
 from docker import build
 
 
-def test_the_base_is_kept_under_the_hash_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = build.base_tag()
-    assert re.fullmatch(r"localhost/sphereface-base:[0-9a-f]{12}", before)
-    assert build.base_tag() == before
-    monkeypatch.setattr(build, "EMPTIED", (*build.EMPTIED, "usr/share/info"))
-    assert build.base_tag() != before
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What the programs are made from."""
+    for name in build.PROGRAMS_RECIPE:
+        source, target = build.ROOT / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+    return tmp_path
 
 
-def test_archives_are_those_of_apt() -> None:
-    targets = "bookworm http://a/debian\nbookworm-updates http://a/debian\nbookworm-security http://b/sec\nnodistro http://c\n"
-    found = build.archives(targets)
-    assert build.sources(found) == (
-        "deb http://a/debian bookworm main\n"
-        "deb http://a/debian bookworm-updates main\n"
-        "deb http://b/sec bookworm-security main\n"
-    )
+@pytest.mark.parametrize(
+    "name", ["ascend310_infer/src/align.cc", "requirements/lite.lock", "docker/infer310/Dockerfile", "docker/slim.py"]
+)
+def test_programs_are_kept_under_the_hash_of_what_they_are_made_from(checkout: Path, name: str) -> None:
+    before = build.programs_tag(checkout)
+    assert before == build.programs_tag(build.ROOT)
+    (checkout / "ascend310_infer" / "tests").mkdir()
+    (checkout / "ascend310_infer" / "tests" / "new.cc").touch()
+    assert build.programs_tag(checkout) == before
+    (checkout / name).write_bytes((checkout / name).read_bytes() + b"\n")
+    assert build.programs_tag(checkout) != before
 
 
-def test_without_the_bases_suite_it_says_what_to_do() -> None:
-    with pytest.raises(build.BuildError, match="no archive of Debian bookworm"):
-        build.archives("trixie http://a/debian\n")
+def test_a_moved_file_is_another_recipe(checkout: Path) -> None:
+    before = build.programs_tag(checkout)
+    (checkout / "ascend310_infer/src/align.cc").rename(checkout / "ascend310_infer/src/aligned.cc")
+    assert build.programs_tag(checkout) != before
 
 
-def test_pip_inside_a_build_gets_this_machines_settings(tmp_path: Path) -> None:
-    certificates = tmp_path / "ca.crt"
-    certificates.write_text("x")
-    own = [":env:.default-timeout='180'", ":env:.find-links='/opt/wheels'"]
-    listed = [*own, f"global.cert='{certificates}'", "global.timeout='9'"]
-    pip = build.pip_settings("\n".join(listed), {})
-    assert pip == build.Pip("[global]\ntimeout = 180\ncert = /run/ca.pem\n", certificates)
+def test_the_code_of_the_project_is_no_part_of_the_programs() -> None:
+    assert not any(name.split("/")[0] in build.PACKAGES for name in build.PROGRAMS_RECIPE)
 
 
-def test_several_indexes_stay_on_one_line() -> None:
-    pip = build.pip_settings("global.index-url='http://a'\nglobal.extra-index-url='\\nhttp://b\\nhttp://c'\n", {})
-    assert pip == build.Pip("[global]\nindex-url = http://a\nextra-index-url = http://b http://c\n", None)
+def test_an_unknown_image_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["build", "cpu", "gpu"])
+    assert build.main() == 1
+    assert capsys.readouterr().err == "error: no image is called gpu: name any of cpu, infer310\n"
 
 
-def test_certificates_may_come_from_the_environment(tmp_path: Path) -> None:
-    certificates = tmp_path / "ca.crt"
-    certificates.write_text("x")
-    environ = {"REQUESTS_CA_BUNDLE": str(tmp_path / "none"), "SSL_CERT_FILE": str(certificates)}
-    assert build.pip_settings("", environ).certificates == certificates
-    assert build.pip_settings("", {}).certificates is None
+def test_each_context_holds_what_is_needed_and_no_other_lock(tmp_path: Path) -> None:
+    build.fill(tmp_path / "cpu", build.CONTEXT)
+    build.fill(tmp_path / "programs", build.PROGRAMS_CONTEXT)
+    assert not (tmp_path / "cpu" / "ascend310_infer").exists()
+    locks = {name: {path.name for path in (tmp_path / name / "requirements").iterdir()} for name in ("cpu", "programs")}
+    assert {"build.lock", "runtime.lock"} <= locks["cpu"]
+    assert not {"dev.lock", "lite.lock"} & locks["cpu"]
+    assert locks["programs"] == {"lite.lock"}
+    assert (tmp_path / "programs" / "ascend310_infer" / "src" / "align.cc").is_file()
+    assert not (tmp_path / "programs" / "ascend310_infer" / "tests").exists()
 
 
 def test_a_reference_is_written_beside_the_others(tmp_path: Path) -> None:
@@ -61,30 +66,3 @@ def test_a_reference_is_written_beside_the_others(tmp_path: Path) -> None:
     path.write_text(json.dumps({"cpu": "old", "gpu": "theirs"}))
     build.remember(path, "cpu", "r@sha256:2")
     assert json.loads(path.read_text()) == {"cpu": "r@sha256:2", "gpu": "theirs"}
-
-
-def test_a_failed_program_is_told_with_its_last_lines() -> None:
-    with pytest.raises(build.BuildError, match=r"`sh -c` failed with exit code 3, its last lines:\nwhy"):
-        build.run("sh", "-c", "echo why >&2; exit 3")
-
-
-def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
-    for name in ("base-1", "context-2", "registry"):
-        (tmp_path / name / "proc").mkdir(parents=True)
-    build.sweep(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["registry"]
-
-
-def test_builds_wait_for_each_other(tmp_path: Path) -> None:
-    inside = threading.Event()
-
-    def second() -> None:
-        with build.one_at_a_time(tmp_path):
-            inside.set()
-
-    thread = threading.Thread(target=second)
-    with build.one_at_a_time(tmp_path):
-        thread.start()
-        assert not inside.wait(0.2)
-    thread.join(timeout=60)
-    assert inside.is_set()

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from docker import build
+from tools import infer310
 
 FOLDER = build.ROOT / "docker"
 TARGETS = ("cpu", "ascend", "gpu")
+"""Images of a base that is not ours; docker/infer310 stands on one of these."""
 HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}") or shutil.which("hadolint")
 
 
@@ -30,7 +32,7 @@ def instructions(target: str) -> list[tuple[str, str]]:
 
 
 def test_each_folder_is_a_target() -> None:
-    assert sorted(path.parent.name for path in FOLDER.glob("*/Dockerfile")) == sorted(TARGETS)
+    assert sorted(path.parent.name for path in FOLDER.glob("*/Dockerfile")) == sorted((*TARGETS, "infer310"))
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -68,12 +70,14 @@ def test_packages_come_from_locks_by_hash(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_code_is_the_last_layer(target: str) -> None:
-    """Else a changed line of code would cost the layers above it as well."""
+    """Else a changed line of code would cost the layers above it as well, and docker/infer310 all of its own."""
     steps = instructions(target)
+    runtime, final = steps.index(("FROM", "system AS runtime")), steps.index(("FROM", "runtime"))
+    assert [name for name, _ in steps[final:]] == ["FROM", "ARG", "ARG", "LABEL", "COPY"]
     assert steps[-1] == ("COPY", "--from=code /code /opt/venv")
-    final = steps[max(i for i, step in enumerate(steps) if step[0] == "FROM") :]
-    first = next(arguments for name, arguments in final if name == "COPY")
+    first = next(arguments for name, arguments in steps[runtime:final] if name == "COPY")
     assert first.startswith("requirements/runtime.lock")
+    assert not any("code" in arguments for name, arguments in steps[runtime:final] if name in ("COPY", "RUN"))
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -98,12 +102,58 @@ def test_what_is_not_built_here_says_so_and_takes_the_steps_of_what_is(target: s
     assert plain(target) == plain("cpu")
 
 
+def final_steps_of_infer310() -> list[tuple[str, str]]:
+    steps = instructions("infer310")
+    return steps[steps.index(("FROM", "${BASE}")) :]
+
+
+def test_infer310_stands_on_arguments_alone() -> None:
+    steps = instructions("infer310")
+    bases = [arguments.split(" AS ")[0] for name, arguments in steps if name == "FROM"]
+    assert steps[:2] == [("ARG", "SYSTEM"), ("ARG", "BASE")]
+    assert bases == ["${SYSTEM}", "lite", "${BASE}"]
+    assert not re.search(r"\b(ADD|curl|wget)\b|https?://|:latest\b", text("infer310"))
+
+
+def test_infer310_is_root_for_its_packages_alone_and_keeps_no_setuid_bit() -> None:
+    final = final_steps_of_infer310()
+    assert [arguments for name, arguments in final if name == "USER"] == ["0:0", "10001:10001"]
+    assert [name for name, _ in final[-2:]] == ["USER", "LABEL"]
+    (install,) = (arguments for name, arguments in final if name == "RUN")
+    assert "find / -xdev -type f -perm /6000 -exec chmod a-s {} +" in install
+
+
+def test_infer310_takes_no_compiler_along_and_what_changes_most_comes_last() -> None:
+    final = final_steps_of_infer310()
+    copied = [arguments for name, arguments in final if name == "COPY"]
+    assert copied == ["--from=lite /opt/lite/lib /opt/lite/lib", "--from=programs /programs/bin /usr/local/bin"]
+    assert not any(re.search(r"g\+\+|cmake|python3-venv|-dev\b", arguments) for _, arguments in final)
+
+
+def test_infer310_fetches_mindspore_lite_as_make_infer310_does() -> None:
+    (download,) = (a for name, a in instructions("infer310") if name == "RUN" and "pip download" in a)
+    for flag in ("--require-hashes", "--no-deps", "--only-binary=:all:", " ".join(infer310.WHEEL)):
+        assert flag in " ".join(download.split())
+    assert "lite.lock" in download
+    assert infer310.LOCK.name == "lite.lock"
+
+
+def test_infer310_installs_what_make_infer310_does() -> None:
+    compile_ = next(a for n, a in instructions("infer310") if n == "RUN" and "nlohmann" in a)
+    assert set(infer310.PACKAGES.values()) <= set(compile_.split())
+
+
 @pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed")
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, "infer310"])
 def test_hadolint_finds_nothing(target: str) -> None:
     assert HADOLINT is not None
     judged = subprocess.run([HADOLINT, str(FOLDER / target / "Dockerfile")], capture_output=True, text=True)
     assert (judged.returncode, judged.stdout) == (0, "")
+
+
+def test_the_context_of_infer310_is_what_its_own_dockerignore_lets_through() -> None:
+    lines = (FOLDER / "infer310" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert lines == ["*", *(f"!{name}" for name in build.PROGRAMS_CONTEXT)]
 
 
 def test_the_context_is_what_dockerignore_lets_through() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from launcher import exports, infer310
 from launcher.errors import LauncherError, SpecError
 from launcher.profiles import MPIRUN, Profile, load_profile, wrong_count
 from launcher.spec import STAGES, KubernetesSpec, RunSpec, StagePolicy
@@ -22,12 +23,6 @@ SCHEMA = 2
 
 INHERITED = ("net", "image_size", "conv_bias")
 """Keys of `train` that say which network a checkpoint holds: the stages that read it take them over."""
-
-FORMATS = {"MINDIR": ".mindir", "LITE": ".lite.mindir", "ONNX": ".onnx", "AIR": ".air"}
-"""Export formats and the suffix of each one's file."""
-
-_DEFAULT_FORMAT = "MINDIR"
-_DEFAULT_FILE_NAME = "sphereface"
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,8 @@ class Stage:
     policy: StagePolicy
     nodes: int = 1
     """Pods that work together."""
+    profile: Profile | None = None
+    """Of its device, where that is another than the run's."""
 
     @property
     def ranks(self) -> int:
@@ -78,6 +75,15 @@ class Plan:
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)
+
+    @property
+    def own_profiles(self) -> tuple[Profile, ...]:
+        """Of stages on another device than the run's, each of which takes one."""
+        return tuple(stage.profile for stage in self.stages if stage.profile)
+
+    def profile_of(self, stage: Stage) -> Profile:
+        """Of the device that the stage runs on."""
+        return stage.profile or self.profile
 
 
 def make_plan(spec: RunSpec) -> Plan:
@@ -139,7 +145,7 @@ def _flat_kubernetes(kubernetes: KubernetesSpec) -> dict[str, Any]:
 
 
 def stage_values(spec: RunSpec, stage: str) -> Mapping[str, Any]:
-    return {"train": spec.train, "evaluate": spec.evaluate, "export": spec.export}[stage]
+    return {"train": spec.train, "evaluate": spec.evaluate, "export": spec.export, "infer310": spec.infer310}[stage]
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
@@ -184,7 +190,9 @@ def differing_keys(ours: Plan, theirs: Plan) -> tuple[str, ...]:
         if ours.spec.get(key, absent) != theirs.spec.get(key, absent)
         and key.removeprefix("policy.").partition(".")[0] not in apart
     }
-    return tuple(sorted(keys | ({"device"} if ours.profile != theirs.profile else set())))
+    profiles = [{stage.name: plan.profile_of(stage) for stage in plan.stages} for plan in (ours, theirs)]
+    changed = any(profiles[0][name] != profiles[1][name] for name in profiles[0].keys() & profiles[1].keys())
+    return tuple(sorted(keys | ({"device"} if changed or ours.profile != theirs.profile else set())))
 
 
 def conflict(ours: Plan, theirs: Plan) -> str:
@@ -198,37 +206,53 @@ def conflict(ours: Plan, theirs: Plan) -> str:
 
 
 def _stage(name: str, spec: RunSpec, profile: Profile, folder: Path) -> Stage:
-    chained = layout.TRAIN in spec.stages
-    values = dict(stage_values(spec, name))
     nodes = processes = 1
+    own = profile
+    needs: tuple[str, ...] = ()
     if name == layout.TRAIN:
-        if not profile.trains:
-            raise SpecError(f"device {profile.name} is for inference and cannot train; choose another for stage train")
-        if fault := wrong_count(profile, spec.devices):
-            raise SpecError(f"devices is {spec.devices}, but {fault}")
-        if spec.nodes > 1 and profile.start == MPIRUN:
-            raise SpecError(
-                f"nodes is {spec.nodes}, but device {profile.name} starts by mpirun, which needs ssh between pods; "
-                "use one node, or a profile with start: msrun"
-            )
+        _check_training(spec, profile)
         nodes, processes = spec.nodes, spec.devices
-        if nodes * processes > 1:
-            values["is_distributed"] = True
-    elif chained:
-        values = {key: spec.train[key] for key in INHERITED if key in spec.train} | values
-        values["ckpt_files"] = str(layout.stage_folder(folder, layout.TRAIN) / layout.CHECKPOINTS)
-    values["device_target"] = profile.device_target
+        values = dict(spec.train) | ({"is_distributed": True} if nodes * processes > 1 else {})
+    elif name == layout.INFER310:
+        own = infer310.profile_of(spec, profile)
+        values = dict(spec.infer310) | {"infer_device": infer310.device(spec, profile)}
+        if layout.EXPORT in spec.stages:
+            needs = (layout.EXPORT,)
+            values["mindir_path"] = str(layout.stage_folder(folder, layout.EXPORT) / exports.model(spec))
+    else:
+        values = dict(stage_values(spec, name))
+        if layout.TRAIN in spec.stages:
+            needs = (layout.TRAIN,)
+            values = {key: spec.train[key] for key in INHERITED if key in spec.train} | values
+            values["ckpt_files"] = str(layout.stage_folder(folder, layout.TRAIN) / layout.CHECKPOINTS)
+        if name == layout.EXPORT and layout.INFER310 in spec.stages:
+            values["file_format"] = exports.file_format(spec)
+    if name != layout.INFER310:
+        values["device_target"] = profile.device_target
     values["output"] = str(layout.stage_folder(folder, name))
     return Stage(
         name=name,
         argv=("python", "-m", "sphereface", name, *_options(values)),
         processes=processes,
-        env={**profile.env, **spec.env},
-        needs=(layout.TRAIN,) if chained and name != layout.TRAIN else (),
-        artifacts=_artifacts(name, values, profile),
+        env={**own.env, **spec.env},
+        needs=needs,
+        artifacts=_artifacts(name, spec, profile),
         policy=spec.policy.get(name, StagePolicy()),
         nodes=nodes,
+        profile=None if own == profile else own,
     )
+
+
+def _check_training(spec: RunSpec, profile: Profile) -> None:
+    if not profile.trains:
+        raise SpecError(f"device {profile.name} is for inference and cannot train; choose another for stage train")
+    if fault := wrong_count(profile, spec.devices):
+        raise SpecError(f"devices is {spec.devices}, but {fault}")
+    if spec.nodes > 1 and profile.start == MPIRUN:
+        raise SpecError(
+            f"nodes is {spec.nodes}, but device {profile.name} starts by mpirun, which needs ssh between pods; "
+            "use one node, or a profile with start: msrun"
+        )
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:
@@ -242,26 +266,21 @@ def _options(values: Mapping[str, Any]) -> list[str]:
     return options
 
 
-def _artifacts(name: str, values: Mapping[str, Any], profile: Profile) -> tuple[str, ...]:
-    if name == layout.TRAIN:
-        return (f"{layout.CHECKPOINTS}/*.ckpt", layout.METRICS)
-    if name == layout.EVALUATE:
-        return (layout.LFW, layout.SCORES)
-    file_name = values.get("file_name", _DEFAULT_FILE_NAME)
-    return tuple(f"{file_name}{FORMATS[wanted]}" for wanted in _formats(values, profile))
-
-
-def _formats(values: Mapping[str, Any], profile: Profile) -> list[str]:
-    parts = str(values.get("file_format", _DEFAULT_FORMAT)).split(",")
-    formats = [part.strip() for part in parts if part.strip()]
-    if "AIR" in formats and profile.device_target != "Ascend":
-        raise SpecError(f"export.file_format AIR can only be written on Ascend, not on {profile.name}; use MINDIR")
-    return formats
+def _artifacts(name: str, spec: RunSpec, profile: Profile) -> tuple[str, ...]:
+    return {
+        layout.TRAIN: (f"{layout.CHECKPOINTS}/*.ckpt", layout.METRICS),
+        layout.EVALUATE: (layout.LFW, layout.SCORES),
+        layout.EXPORT: exports.files(spec, profile) if name == layout.EXPORT else (),
+        layout.INFER310: (layout.LFW, layout.EMBEDDINGS),
+    }[name]
 
 
 def _content(plan: Plan) -> dict[str, Any]:
     content = dataclasses.asdict(plan)
     del content["hash"]
+    for stage in content["stages"]:
+        if stage["profile"] is None:  # as it was before a stage could have one
+            del stage["profile"]
     return content
 
 
@@ -293,4 +312,5 @@ def _stage_from_json(value: Mapping[str, Any]) -> Stage:
         artifacts=tuple(value["artifacts"]),
         policy=StagePolicy(**value["policy"]),
         nodes=value["nodes"],
+        profile=_profile_from_json(value["profile"]) if "profile" in value else None,
     )

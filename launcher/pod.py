@@ -138,16 +138,16 @@ def _finish(stage_folder: Path, plan: Plan, stage: Stage, told: Attempt, output:
         ending = _mark(stage_folder, stage, plan, told.attempt)
         if ending.exit_code:
             told = replace(_ended(told, ending), rank=0 if stage.ranks > 1 else None)
-    for line in [_summary(stage, told), *told.last_lines, *_known_failure(plan, told)]:
+    for line in [_summary(stage, told), *told.last_lines, *_known_failure(plan, stage, told)]:
         output.say(line)
     if told.reason != "Superseded":  # its end is written already, and truer
         record.write_attempt(stage_folder, told)
     return told.exit_code or 0
 
 
-def _known_failure(plan: Plan, told: Attempt) -> list[str]:
+def _known_failure(plan: Plan, stage: Stage, told: Attempt) -> list[str]:
     """What the last lines show that is known of such devices, with the remedy."""
-    if not told.exit_code or plan.profile.device_target != "Ascend":
+    if not told.exit_code or plan.profile_of(stage).device_target != "Ascend":
         return []
     from launcher.failures import recognise
 
@@ -222,7 +222,8 @@ def _carry_out(work: Work, environment: Mapping[str, str], host: str = msrun.HOS
                 processes.prepare()
             output.follow(processes)
             processes.start(environment, host, port)
-            ending = watch(processes, work.orders, work.gang, output, work.plan.profile.exit_codes)
+            meanings = work.plan.profile_of(processes.stage).exit_codes
+            ending = watch(processes, work.orders, work.gang, output, meanings)
         except OSError as error:
             ending = endings.not_started(error)
         if ending.exit_code and port:

@@ -151,8 +151,9 @@ def wrong_count(profile: Profile, devices: int) -> str | None:
     return None
 
 
-def missing_devices(profile: Profile, count: int, root: Path = Path("/")) -> str | None:
-    """Why this machine cannot give `count` devices of the profile's kind; None where it can."""
+def missing_devices(profile: Profile, count: int, root: Path = Path("/"), instead: str = "--device cpu") -> str | None:
+    """Why this machine cannot give `count` devices of the profile's kind, and what to use `instead`; None where it
+    can."""
     if not profile.device_files:
         return None
     found = len(list(root.glob(profile.device_files.lstrip("/"))))
@@ -161,7 +162,7 @@ def missing_devices(profile: Profile, count: int, root: Path = Path("/")) -> str
     have = f"only {found}" if found else "none"
     return (
         f"device {profile.name}: this machine has {have} of the {count} asked for ({profile.device_files}); "
-        "use --device cpu, or submit on a machine that has them"
+        f"use {instead}, or submit on a machine that has them"
     )
 
 

@@ -16,7 +16,7 @@ from launcher import plan as plans
 from launcher.errors import SpecError
 from launcher.kubernetes_values import toleration
 from launcher.plan import Plan, Stage
-from launcher.profiles import RANK_TABLE
+from launcher.profiles import RANK_TABLE, Profile
 from launcher.spec import DRIVER_OF_HOST, KubernetesSpec
 
 MAX_CONFIG_MAP = 1 << 20
@@ -112,14 +112,14 @@ def pod_values(plan: Plan) -> dict[str, Any]:
 
 def stage_pod_values(plan: Plan, stage: Stage) -> dict[str, Any]:
     """What the pods of a stage have beside that: devices, where these are, and the stage's environment."""
-    kubernetes = kubernetes_of(plan)
+    kubernetes, profile = kubernetes_of(plan), plan.profile_of(stage)
     return pod_values(plan) | {
         "env": {name: verbatim(value) for name, value in {"HOME": "/tmp", **stage.env}.items()},  # noqa: S108
-        "resource": plan.profile.resource,
+        "resource": profile.resource,
         "devices": str(stage.processes),
-        "node_selector": {**plan.profile.node_selector, **kubernetes.node_selector},
-        "tolerations": _tolerations(*plan.profile.tolerations, *kubernetes.tolerations),
-        "driver": list(_driver(plan)) if kubernetes.driver == DRIVER_OF_HOST else [],
+        "node_selector": {**profile.node_selector, **kubernetes.node_selector},
+        "tolerations": _tolerations(*profile.tolerations, *kubernetes.tolerations),
+        "driver": list(_driver(profile)) if kubernetes.driver == DRIVER_OF_HOST else [],
     }
 
 
@@ -168,7 +168,7 @@ def _stage_job(plan: Plan, stage: Stage) -> dict[str, Any]:
     deadline = stage.policy.deadline_s
     values = stage_pod_values(plan, stage) | {
         "labels": {
-            **plan.profile.labels,
+            **plan.profile_of(stage).labels,
             **kubernetes.labels,
             **names.labels(plan.run, names.STAGE, stage.name, 1),
         },
@@ -182,9 +182,9 @@ def _stage_job(plan: Plan, stage: Stage) -> dict[str, Any]:
     return queued(plan, _object(plan, "stage", names.STAGE, names.stage_job(plan.run, stage.name, 1), values))
 
 
-def _driver(plan: Plan) -> Iterator[dict[str, str]]:
+def _driver(profile: Profile) -> Iterator[dict[str, str]]:
     """Volumes of the node's driver, with their kind: without it an empty folder is made of what a node lacks."""
-    for index, path in enumerate(plan.profile.mounts):
+    for index, path in enumerate(profile.mounts):
         kind = "Directory" if path.endswith("/") else "File"
         yield {"name": f"driver-{index}", "path": path.rstrip("/"), "type": kind}
 

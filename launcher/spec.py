@@ -11,7 +11,8 @@ from typing import Any
 
 from launcher.names import DEFAULT_CLAIM
 
-STAGES = ("train", "evaluate", "export")
+STAGES = ("train", "evaluate", "export", "infer310")
+DEFAULT_STAGES = STAGES[:3]
 DEVICE_COUNTS = (1, 2, 4, 8)
 MAX_NODES = 512
 """Pods of one stage: their names and the plan hold three digits of an index."""
@@ -85,7 +86,7 @@ class KubernetesSpec:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run as the user says it. `train`, `evaluate` and `export` hold configuration keys of `sphereface`."""
+    """One run as the user says it. A field called as a stage holds configuration keys of `sphereface`."""
 
     name: str
     device: str = "cpu"
@@ -94,10 +95,11 @@ class RunSpec:
     """Devices of each pod (or of this machine), and so training processes there: 1, 2, 4 or 8."""
     storage: str = "."
     """Folder (absolute) under which `runs/<run>/` is kept."""
-    stages: tuple[str, ...] = STAGES
+    stages: tuple[str, ...] = DEFAULT_STAGES
     train: Mapping[str, Any] = field(default_factory=dict)
     evaluate: Mapping[str, Any] = field(default_factory=dict)
     export: Mapping[str, Any] = field(default_factory=dict)
+    infer310: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment of every stage; names that look like secrets are refused."""
     policy: Mapping[str, StagePolicy] = field(default_factory=dict)

@@ -1,20 +1,23 @@
-"""Keys of a spec that need each other: those of train, checkpoints and networks down the chain, data. Pure."""
+"""Keys of a spec that need each other: those of train; checkpoints, networks, models down the chain; data. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from launcher import infer310
 from launcher.errors import SpecError
 from launcher.plan import INHERITED, stage_values
-from launcher.spec import STAGES, RunSpec
+from launcher.spec import RunSpec
 from launcher.spec_keys import stage_schema
-from runfolder import typed
+from runfolder import layout, typed
 
-_FOLLOWERS = STAGES[1:]
+_FOLLOWERS = (layout.EVALUATE, layout.EXPORT)
 
 FOLLOWING = frozenset(f"{stage}.{key}" for stage in _FOLLOWERS for key in ("ckpt_files", *INHERITED))
 """Keys that evaluate and export take over from train where it runs before them."""
+MODEL = f"{layout.INFER310}.mindir_path"
+"""What infer310 takes over from export where that runs before it."""
 
 _SYNTH = "`sphereface synth DIR` makes synthetic faces to begin with"
 
@@ -41,6 +44,15 @@ def check_followers(merged: Mapping[str, Any], explicit: Mapping[str, Any], orig
             )
 
 
+def check_model(explicit: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """With export before infer310: nobody gives it another model. `explicit` as above. Raises SpecError."""
+    if MODEL in explicit:
+        raise SpecError(
+            f"{origins[MODEL]}: {MODEL} cannot be chosen where export runs before infer310, which takes the model that "
+            "export writes; leave the key out, or leave export out of stages"
+        )
+
+
 def check_nodes(spec: RunSpec, origins: Mapping[str, str]) -> None:
     """Raises SpecError for several pods where there are none, or nothing for them to do."""
     if spec.nodes == 1:
@@ -62,15 +74,19 @@ def check_inputs(spec: RunSpec) -> None:
             f"no training data{also}: set train.train_img_dir to a folder per person or a packed file, or to the "
             f"images of the list in train.train_data_dir; {_SYNTH}"
         )
-    absent = [key for key in ("datatxt_src", "pairtxt_src", "datasrc") if not spec.evaluate.get(key)]
-    if "evaluate" in spec.stages and absent:
-        keys = ", ".join(f"evaluate.{key}" for key in absent)
+    for stage in (layout.EVALUATE, layout.INFER310):
+        absent = [f"{stage}.{key}" for key in infer310.SHARED if not stage_values(spec, stage).get(key)]
+        if stage in spec.stages and absent:
+            raise SpecError(
+                f"nothing to evaluate on: set {', '.join(absent)} (landmark list, pairs, images), "
+                f"or leave {stage} out of stages; {_SYNTH}"
+            )
+    if layout.INFER310 in spec.stages and layout.EXPORT not in spec.stages and not spec.infer310.get("mindir_path"):
         raise SpecError(
-            f"nothing to evaluate on: set {keys} (landmark list, pairs, images), "
-            f"or leave evaluate out of stages; {_SYNTH}"
+            f"no model: infer310 without export before it needs {MODEL}, a file that export wrote by file_format LITE"
         )
-    for stage in spec.stages:
-        if "train" not in spec.stages and not stage_values(spec, stage).get("ckpt_files"):
+    for stage in _FOLLOWERS:
+        if stage in spec.stages and layout.TRAIN not in spec.stages and not stage_values(spec, stage).get("ckpt_files"):
             raise SpecError(
                 f"no checkpoint: {stage} without train before it needs {stage}.ckpt_files, a checkpoint or a folder "
                 "of them (its newest is taken)"
@@ -79,7 +95,7 @@ def check_inputs(spec: RunSpec) -> None:
 
 def _check_train(merged: Mapping[str, Any], origins: Mapping[str, str]) -> None:
     """What sphereface would refuse at the start of the stage, said already now."""
-    prefix = f"{STAGES[0]}."
+    prefix = f"{layout.TRAIN}."
     values = {key.removeprefix(prefix): value for key, value in merged.items() if key.startswith(prefix)}
     try:
         typed.check_together(values, stage_schema(), prefix)

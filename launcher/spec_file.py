@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher import names, spec_check, spec_keys, spec_kubernetes, spec_place
+from launcher import infer310, names, spec_check, spec_keys, spec_kubernetes, spec_place
 from launcher.backends import Place
 from launcher.errors import SpecError, one_line
 from launcher.plan import Plan, flat
-from launcher.profiles import load_profile
-from launcher.spec import STAGES, KubernetesSpec, Resolved, RunSpec, StagePolicy
-from runfolder import strict_yaml
+from launcher.profiles import Profile, load_profile
+from launcher.spec import DEFAULT_STAGES, KubernetesSpec, Resolved, RunSpec, StagePolicy
+from runfolder import layout, strict_yaml
 
 DEFAULT_NAME = "sphereface"
 
@@ -243,7 +243,9 @@ def _for_place(merged: _Layer, place: Place) -> _Layer:
         values, notes = spec_place.pass_over(merged.values, merged.origins)
         return _Layer(values, merged.origins, (*merged.notes, *notes))
     profile = load_profile(merged.values.get("device", RunSpec.device))
-    said = {f"{spec_kubernetes.SECTION}.{key}": value for key, value in spec_kubernetes.of_profile(profile).items()}
+    stages = merged.values.get("stages", DEFAULT_STAGES)
+    of_profile = spec_kubernetes.of_profile(profile, stages)
+    said = {f"{spec_kubernetes.SECTION}.{key}": value for key, value in of_profile.items()}
     merged = _merge([_Layer(said, dict.fromkeys(said, f"profile {profile.name}")), merged])
     return _Layer(spec_place.pod_paths(merged.values, merged.origins), merged.origins, merged.notes)
 
@@ -253,7 +255,6 @@ def _kubernetes(values: Mapping[str, Any], origins: Mapping[str, str]) -> Kubern
     own = spec_place.read_templates(Path(values[key]), origins[key]) if key in values else {}
     made = spec_kubernetes.make(_section(values, spec_kubernetes.SECTION), own)
     spec_place.check_cluster(made, origins)
-    spec_place.check_driver(made, load_profile(values.get("device", RunSpec.device)), values["storage"], origins)
     return made
 
 
@@ -268,11 +269,16 @@ def _default_name(spec_path: Path | None) -> tuple[str, str]:
 
 
 def _resolved(merged: _Layer, explicit: _Layer, folder: Path, place: Place) -> Resolved:
-    stages: tuple[str, ...] = merged.values.get("stages", STAGES)
+    stages: tuple[str, ...] = merged.values.get("stages", DEFAULT_STAGES)
     values = dict(merged.values)
-    if stages[0] == STAGES[0]:
+    if stages[0] == layout.TRAIN:
         spec_check.check_followers(merged.values, explicit.values, merged.origins)
         values = {key: value for key, value in values.items() if key not in spec_check.FOLLOWING}
+    if {layout.EXPORT, layout.INFER310} <= set(stages):
+        spec_check.check_model(explicit.values, merged.origins)
+        values.pop(spec_check.MODEL, None)
+    taken, origins = infer310.taken_over(values, merged.origins)
+    values, origins = values | taken, {**merged.origins, **origins}
     top: dict[str, Any] = {key: values[key] for key in ("device", "devices", "nodes") if key in values}
     sections: dict[str, Any] = {stage: _section(values, stage) for stage in stages}
     spec = RunSpec(
@@ -281,13 +287,21 @@ def _resolved(merged: _Layer, explicit: _Layer, folder: Path, place: Place) -> R
         stages=stages,
         env=_section(values, "env"),
         policy={stage: StagePolicy(**_section(values, f"policy.{stage}")) for stage in stages},
-        kubernetes=_kubernetes(values, merged.origins) if spec_kubernetes.SECTION in place.sections else None,
+        kubernetes=_kubernetes(values, origins) if spec_kubernetes.SECTION in place.sections else None,
         **top,
         **sections,
     )
-    spec_check.check_nodes(spec, merged.origins)
-    origins = {key: _origin(key, merged.origins) for key in flat(spec)}
-    return Resolved(spec, origins, merged.notes)
+    spec_check.check_nodes(spec, origins)
+    if spec.kubernetes is not None:
+        spec_place.check_image(spec.kubernetes, stages, origins)
+        spec_place.check_driver(spec.kubernetes, _profiles(spec), spec.storage, origins)
+    return Resolved(spec, {key: _origin(key, origins) for key in flat(spec)}, merged.notes)
+
+
+def _profiles(spec: RunSpec) -> list[Profile]:
+    """Of the devices of its stages."""
+    profile = load_profile(spec.device)
+    return [profile, *([infer310.profile_of(spec, profile)] if layout.INFER310 in spec.stages else [])]
 
 
 def _origin(key: str, origins: Mapping[str, str]) -> str:

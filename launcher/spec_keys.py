@@ -18,7 +18,10 @@ TOP = ("name", "device", "devices", "nodes", "storage", "stages", "config")
 SECTIONS = (*STAGES, "env", "policy", spec_kubernetes.SECTION)
 
 PATH_KEYS = frozenset(
-    {"train_data_dir", "train_img_dir", "train_pretrained", "ckpt_files", "datatxt_src", "pairtxt_src", "datasrc"}
+    {
+        *("train_data_dir", "train_img_dir", "train_pretrained", "ckpt_files"),
+        *("datatxt_src", "pairtxt_src", "datasrc", "mindir_path"),
+    }
 )
 """Keys of sphereface that name a file or folder to read."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from launcher import kubernetes_values as syntax
 from launcher import names
 from launcher.profiles import Profile
 from launcher.spec import DRIVER_OF_HOST, DRIVER_OF_RUNTIME, MAX_SECONDS, KubernetesSpec
-from runfolder import typed
+from runfolder import layout, typed
 from runfolder.strict_yaml import did_you_mean
 
 _T = TypeVar("_T")
@@ -21,6 +21,9 @@ KEYS = tuple(field.name for field in dataclasses.fields(KubernetesSpec))
 
 MAPS = ("node_selector", "labels", "annotations")
 """Keys that hold keys of the user's own, as in `kubernetes.labels.team`."""
+
+INFER_IMAGE = "sphereface:infer310"
+"""Ours for a run with infer310 on processors: that for the cpu, and the C++ programs."""
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
@@ -71,9 +74,10 @@ def make(values: Mapping[str, Any], own_templates: Mapping[str, str]) -> Kuberne
     return KubernetesSpec(**plain, **maps, templates=own_templates)
 
 
-def of_profile(profile: Profile) -> dict[str, Any]:
-    """What the device's profile says of keys that a spec may leave out."""
-    return {"image": profile.image} | ({"shm": profile.shm} if profile.shm else {})
+def of_profile(profile: Profile, stages: Sequence[str] = ()) -> dict[str, Any]:
+    """What the device's profile says of keys that a spec may leave out, for a run of these stages."""
+    image = INFER_IMAGE if layout.INFER310 in stages and profile.image == KubernetesSpec.image else profile.image
+    return {"image": image} | ({"shm": profile.shm} if profile.shm else {})
 
 
 def _entry(full: str, name: str, key: str, raw: Any) -> str:

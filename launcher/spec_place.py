@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from launcher import kubernetes_values as syntax
 from launcher import names, spec_keys
 from launcher.errors import SpecError
-from launcher.profiles import Profile
+from launcher.profiles import DEVICE_TARGETS, Profile
 from launcher.spec import DRIVER_OF_HOST, KubernetesSpec
 from launcher.spec_kubernetes import MAX_ANNOTATIONS, SECTION
+from runfolder import layout
 from runfolder.strict_yaml import did_you_mean
 
 MAX_TEMPLATES = 256 << 10
@@ -20,6 +21,7 @@ MAX_TEMPLATES = 256 << 10
 
 _MOUNTS = (names.PLAN_MOUNT, "/tmp", "/dev/shm")  # noqa: S108  in a pod
 """What pods mount beside the storage."""
+_WITHOUT_PROGRAMS = tuple(f"sphereface:{target.lower()}" for target in DEVICE_TARGETS)
 _OF_THE_SYSTEM = ("/dev", "/proc", "/sys")
 
 
@@ -62,17 +64,31 @@ def check_cluster(kubernetes: KubernetesSpec, origins: Mapping[str, str]) -> Non
         raise SpecError(f"kubernetes.annotations have more than {MAX_ANNOTATIONS} bytes together")
 
 
-def check_driver(kubernetes: KubernetesSpec, profile: Profile, storage: str, origins: Mapping[str, str]) -> None:
-    """Raises SpecError for a driver that no profile says where to find, or that would lie over the storage."""
+def check_image(kubernetes: KubernetesSpec, stages: Sequence[str], origins: Mapping[str, str]) -> None:
+    """Raises SpecError where infer310 would get an image of ours that nobody chose and that lacks its programs."""
+    origin = origins.get(f"{SECTION}.image", "default")
+    chosen = not origin.startswith("profile ") or kubernetes.image not in _WITHOUT_PROGRAMS
+    if layout.INFER310 in stages and not chosen:
+        raise SpecError(
+            f"{origin}: kubernetes.image is {kubernetes.image}, which lacks the C++ programs that infer310 needs; "
+            "docker/infer310/Dockerfile adds them to it: build that, and name it by --image"
+        )
+
+
+def check_driver(
+    kubernetes: KubernetesSpec, profiles: Sequence[Profile], storage: str, origins: Mapping[str, str]
+) -> None:
+    """Raises SpecError for a driver that no profile of the stages says where to find, or that would lie over the
+    storage."""
     if kubernetes.driver != DRIVER_OF_HOST:
         return
     where = f"{origins.get(f'{SECTION}.driver', 'default')}: kubernetes.driver is {kubernetes.driver}"
-    if not profile.mounts:
+    if not any(profile.mounts for profile in profiles):
         raise SpecError(
-            f"{where}, but device {profile.name} has no paths of a driver; leave driver out, or name them under mounts "
-            "of a profile of your own"
+            f"{where}, but device {profiles[0].name} has no paths of a driver; leave driver out, or name them under "
+            "mounts of a profile of your own"
         )
-    for path in map(PurePosixPath, profile.mounts):
+    for path in (PurePosixPath(path) for profile in profiles for path in profile.mounts):
         if path.is_relative_to(storage) or PurePosixPath(storage).is_relative_to(path):
             raise SpecError(f"{where}, and {path} of the node would lie over the storage, {storage}; choose another")
 

@@ -71,13 +71,14 @@ def ascend_job(plan: Plan, stage: Stage, ours: Object) -> list[Object]:
     The operator numbers the pods (MS_NODE_RANK). Its own Service, of the Scheduler, passes on one port and not that of
     msrun: pod 0 is found by our headless one.
     """
-    if not plan.profile.resource.startswith(ascend.RESOURCE_PREFIX):
+    profile = plan.profile_of(stage)
+    if not profile.resource.startswith(ascend.RESOURCE_PREFIX):
         raise UsageError(
-            f"Ascend Operator numbers only pods that ask for {ascend.RESOURCE_PREFIX}…, and device '{plan.device}' "
-            f"asks for {plan.profile.resource or 'nothing'}; use another --target or --device"
+            f"Ascend Operator numbers only pods that ask for {ascend.RESOURCE_PREFIX}…, and device '{profile.name}' "
+            f"asks for {profile.resource or 'nothing'}; use another --target or --device"
         )
     job = _of(ours, "mindxdl.gitee.com/v1", "AscendJob")
-    ring = plan.profile.labels.get(ascend.OPERATOR_LABEL)
+    ring = profile.labels.get(ascend.OPERATOR_LABEL)
     job["metadata"]["labels"] |= {"framework": _MINDSPORE, **({ascend.OPERATOR_LABEL: ring} if ring else {})}
     template = _template(plan, stage, ours, _ASCEND_CONTAINER, own_service=True)
 

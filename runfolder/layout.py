@@ -6,6 +6,7 @@
                attempts/A.json  rank_table.json (of the last start by rank table)  _SUCCESS.json
     evaluate/  lfw.json  scores.npz  roc.png  result.json  logs/…  _SUCCESS.json
     export/    sphereface.mindir  sphereface.onnx  result.json  logs/…  _SUCCESS.json
+    infer310/  lfw.json  scores.csv  embeddings.npy  result_Files/  result.json  logs/…  _SUCCESS.json
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CANCEL = "cancel"  # exists while a cancellation is asked for
 TRAIN = "train"
 EVALUATE = "evaluate"
 EXPORT = "export"
+INFER310 = "infer310"
 
 SUCCESS = "_SUCCESS.json"
 RESULT = "result.json"  # what the stage's own program says of its end; the marker is made from it
@@ -34,6 +36,7 @@ ATTEMPTS = "attempts"
 STATUS = "status"
 LFW = "lfw.json"
 SCORES = "scores.npz"
+EMBEDDINGS = "embeddings.npy"
 ROC = "roc.png"
 BAD_IMAGES = "bad_images.txt"
 RANK_TABLE = "rank_table.json"  # HCCL takes a file by its suffix

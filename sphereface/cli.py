@@ -21,6 +21,7 @@ VERBS = {
     "train": "train a network from a list, a folder of faces, or a packed file",
     "evaluate": "judge a checkpoint on LFW-style pairs",
     "export": "write a checkpoint as MINDIR, LITE, ONNX or AIR",
+    "infer310": "judge an exported model in C++, on an Ascend 310 or a CPU",
     "convert": "turn weights of Caffe or PyTorch into a checkpoint, and back",
     "verify": "say whether two images show the same person",
 }

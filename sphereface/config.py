@@ -31,9 +31,13 @@ ELASTIC = ("keep", "scale")
 PROTOCOLS = ("zoo", "paper", "insightface")
 FORMATS = ("MINDIR", "LITE", "ONNX", "AIR")
 DEVICES = ("CPU", "GPU", "Ascend")
+INFER_DEVICES = ("cpu", "ascend310", "ascend310p")
+"""Devices of ascend310_infer/src/lite_session.cc."""
 
-EVERY = ("train", "evaluate", "export")
-JUDGED = ("evaluate", "export")
+EVERY = ("train", "evaluate", "export", "infer310")
+NETWORK = ("train", "evaluate", "export")
+CHECKPOINT = ("evaluate", "export")
+PAIRS = ("evaluate", "infer310")
 _URL: dict[str, Any] = {
     "pattern": r"((file|s3|obs)://.+|/.+)?",
     "form": "a URL: file:///folder, s3://bucket/folder, obs://bucket/folder, or /bucket/folder in OBS",
@@ -59,15 +63,15 @@ def _key(
 @dataclass(frozen=True)
 class Config:
     # --- seed: device and processes
-    device_target: str = _key("CPU", "device kind that computes", choices=DEVICES, stages=EVERY)
+    device_target: str = _key("CPU", "device kind that computes", choices=DEVICES, stages=NETWORK)
     device_id: int = _key(0, "device of a single process; a launched rank takes DEVICE_ID instead", low=0, stages=EVERY)
     is_distributed: bool = _key(False, "train data-parallel; the launcher and msrun set it by environment")
     rank: int = _key(0, "rank of this process; a launched rank takes RANK_ID instead", low=0)
     group_size: int = _key(1, "number of ranks; a launched rank takes RANK_SIZE instead", low=1)
     # --- seed: network and loss
-    net: str = _key("sphereface20a", "network by depth", choices=NETS, stages=EVERY)
+    net: str = _key("sphereface20a", "network by depth", choices=NETS, stages=NETWORK)
     image_size: str = _key(
-        "112, 96", "height, width of the aligned crop", stages=EVERY,
+        "112, 96", "height, width of the aligned crop", stages=NETWORK,
         pattern=r"[\[(]?\s*112\s*,\s*96\s*[\])]?", form="'112, 96' (the network's fc5 is built for it)",
     )  # fmt: skip
     num_classes: int = _key(0, "identities in the training list; 0 counts them", low=0)
@@ -98,11 +102,11 @@ class Config:
     save_ckpt_path: str = _key("", "folder of the checkpoints; empty = OUTPUT/checkpoints")
     is_save_on_master: bool = _key(True, "only rank 0 saves; false: every rank saves its own file")
     # --- seed: evaluation
-    ckpt_files: str = _key("", "checkpoint to judge or export; a folder means its newest", stages=JUDGED)
-    datatxt_src: str = _key("", "LFW landmark list", stages=("evaluate",))
-    pairtxt_src: str = _key("", "LFW pairs.txt", stages=("evaluate",))
-    datasrc: str = _key("", "folder of the LFW images", stages=("evaluate",))
-    batch_size: int = _key(32, "images a forward pass in evaluation", low=1, stages=("evaluate",))
+    ckpt_files: str = _key("", "checkpoint to judge or export; a folder means its newest", stages=CHECKPOINT)
+    datatxt_src: str = _key("", "LFW landmark list", stages=PAIRS)
+    pairtxt_src: str = _key("", "LFW pairs.txt", stages=PAIRS)
+    datasrc: str = _key("", "folder of the LFW images", stages=PAIRS)
+    batch_size: int = _key(32, "images a forward pass in evaluation", low=1, stages=PAIRS)
     # --- seed: export
     file_format: str = _key(
         "MINDIR",
@@ -115,22 +119,26 @@ class Config:
         "sphereface", "name of the exported file, without suffix", stages=("export",),
         pattern=r"[^./][^/]*", form="a plain name without folder, as in 'sphereface'",
     )  # fmt: skip
+    # --- seed: inference in C++
+    mindir_path: str = _key("", "model that is judged: NAME.lite.mindir of export", stages=("infer310",))
     # --- seed: ModelArts
-    enable_modelarts: bool = _key(False, "fetch data and send results by the URLs below", stages=EVERY)
-    data_url: str = _key("", "folder of the data and its archives (file://, s3://, obs://)", stages=EVERY, **_URL)
-    train_url: str = _key("", "folder that checkpoints and results are sent to", stages=EVERY, **_URL)
+    enable_modelarts: bool = _key(False, "fetch data and send results by the URLs below", stages=NETWORK)
+    data_url: str = _key("", "folder of the data and its archives (file://, s3://, obs://)", stages=NETWORK, **_URL)
+    train_url: str = _key("", "folder that checkpoints and results are sent to", stages=NETWORK, **_URL)
     checkpoint_url: str = _key(
-        "", "checkpoint, or folder of them: for train_pretrained, ckpt_files", stages=EVERY, **_URL
+        "", "checkpoint, or folder of them: for train_pretrained, ckpt_files", stages=NETWORK, **_URL
     )
     # --- ours: run
-    cache_path: str = _key("/cache", "with enable_modelarts: folder on this node's disk for all of that", stages=EVERY)
+    cache_path: str = _key(
+        "/cache", "with enable_modelarts: folder on this node's disk for all of that", stages=NETWORK
+    )
     output: str = _key(".", "folder that everything is written under", stages=EVERY)
     seed: int = _key(0, "seed of initial weights, order and augmentation", low=0, high=2**31 - 1)
     resume: bool = _key(True, "go on from the newest checkpoint in save_ckpt_path, if there is one")
     log_interval: int = _key(100, "steps between log lines; the last step of an epoch is always logged", low=1)
     keep_checkpoint_max: int = _key(5, "newest checkpoints that are kept; 0 keeps all", low=0)
     # --- ours: network and loss
-    conv_bias: bool = _key(False, "bias in every convolution (the PyTorch port); the zoo has none", stages=EVERY)
+    conv_bias: bool = _key(False, "bias in every convolution (the PyTorch port); the zoo has none", stages=NETWORK)
     margin: str = _key("asoftmax", "margin loss", choices=MARGINS)
     margin_m: float = _key(
         0.0, "margin; 0 = the loss's own: asoftmax 4, sphereface_r 1.5/1.4, cosface .35, arcface .5", low=0,
@@ -178,6 +186,8 @@ class Config:
     freeze: str = _key(
         "", "stages whose weights stay as they are, as in '1,2' (of 1..4), and 'fc5'", parts=("1", "2", "3", "4", "fc5")
     )
+    # --- ours: inference in C++
+    infer_device: str = _key("cpu", "device of MindSpore Lite", choices=INFER_DEVICES, stages=("infer310",))
     # --- ours: evaluation
     protocol: str = _key("zoo", "how pairs are judged", choices=PROTOCOLS, stages=("evaluate",))
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from runfolder import atomic, layout
-from sphereface import checkpoint, data, roc_plot, stage, status, verification
+from sphereface import checkpoint, data, lfw_file, roc_plot, stage, status, verification
 from sphereface.config import Config
 from sphereface.verification import Judgement, PairSet
 
@@ -132,9 +132,7 @@ def _write(output: Path, judgement: Judgement, pairs: PairSet, names: list[str],
     atomic.write_bytes(output / layout.SCORES, scores.getvalue())
     atomic.write_bytes(output / layout.ROC, picture)
     atomic.write_json(output / layout.LFW, lfw)
-    kept = ("protocol", "accuracy", "std", "threshold", "auc", "eer", "pairs", "checkpoint")
-    metrics = {key: lfw[key] for key in kept} | {"line": result_line(judgement)}
-    stage.write_result(output, layout.EVALUATE, metrics, FILES)
+    stage.write_result(output, layout.EVALUATE, lfw_file.metrics(lfw, result_line(judgement)), FILES)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runfolder import atomic, layout
+from runfolder import atomic, layout, programs
 from sphereface import align, checkpoint, lite, stage, status
 from sphereface.checkpoint import Checkpoint
 from sphereface.config import Config
@@ -65,7 +65,7 @@ def export(
             "export MINDIR or ONNX here"
         )
     if "LITE" in formats:
-        for name in (lite.CONVERT, lite.RUN):
+        for name in (programs.CONVERT, programs.RUN):
             lite.program(name)  # known before anything is loaded
     names = {name: file_name(config, name) for name in formats}
     source = stage.find_source(config)

@@ -1,4 +1,4 @@
-"""Reading lfw.json, the result of an evaluation, for the thresholds in it."""
+"""lfw.json, the result of an evaluation: what a stage tells of it, and its thresholds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sphereface.errors import DataError
+
+_TOLD = ("protocol", "accuracy", "std", "threshold", "auc", "eer", "pairs", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,11 @@ class LfwResult:
     threshold_at_far: Mapping[float, float]
     checkpoint: str
     checkpoint_sha256: str
+
+
+def metrics(lfw: Mapping[str, Any], line: str) -> dict[str, Any]:
+    """Of result.json: the chief numbers of an lfw.json, and the zoo's line."""
+    return {key: lfw[key] for key in _TOLD} | {"line": line}
 
 
 def read(path: Path) -> LfwResult:

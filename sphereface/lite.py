@@ -7,7 +7,6 @@ converter that comes with it makes one of an ONNX file; it fails on PRelu, so th
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -16,27 +15,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from runfolder import programs
 from sphereface.errors import SpherefaceError, UnsupportedError
 
 Array = npt.NDArray[np.float32]
 
-FOLDER = "SPHEREFACE_LITE"
-"""Environment variable: folder of the programs, where they are neither built in this checkout nor on PATH."""
-CONVERT, RUN = "sphereface_lite_convert", "sphereface_lite_run"
-_BUILT = Path(__file__).parents[1] / "build" / "infer310" / "release"
-
 
 def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
     """The path of a program. Raises UnsupportedError that says what to install."""
-    given = environ.get(FOLDER)
-    places = [given] if given else [str(_BUILT), environ.get("PATH", os.defpath)]
-    for place in places:
-        if found := shutil.which(name, path=place):
-            return found
-    raise UnsupportedError(
-        f"LITE needs MindSpore Lite, and {name} is not in {given or 'build/infer310/release, nor on PATH'}; "
-        f"run `make infer310` in a checkout, or set {FOLDER} to the folder of its programs"
-    )
+    if found := programs.find(name, environ):
+        return found
+    raise UnsupportedError(f"MindSpore Lite is needed, and {programs.missing(name, environ)}")
 
 
 def convert(onnx: Path, mindir: Path, environ: Mapping[str, str] = os.environ) -> None:
@@ -44,7 +33,7 @@ def convert(onnx: Path, mindir: Path, environ: Mapping[str, str] = os.environ) -
 
     Raises SpherefaceError with the converter's own words.
     """
-    _call([program(CONVERT, environ), str(onnx), str(mindir)])
+    _call([program(programs.CONVERT, environ), str(onnx), str(mindir)])
 
 
 def embeddings(mindir: Path, images: Array, environ: Mapping[str, str] = os.environ) -> Array:
@@ -52,7 +41,7 @@ def embeddings(mindir: Path, images: Array, environ: Mapping[str, str] = os.envi
     with tempfile.TemporaryDirectory() as folder:
         given, answer = Path(folder) / "faces.f32", Path(folder) / "embeddings.f32"
         given.write_bytes(np.ascontiguousarray(images, "<f4").tobytes())
-        _call([program(RUN, environ), str(mindir), str(given), str(answer)])
+        _call([program(programs.RUN, environ), str(mindir), str(given), str(answer)])
         return np.fromfile(answer, "<f4").reshape(len(images), -1)
 
 

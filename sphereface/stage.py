@@ -1,4 +1,4 @@
-"""What evaluating and exporting share as stages of a run: where they write, what they work on, how they end."""
+"""What the stages after training share: where they write, what they work on, how they end."""
 
 from __future__ import annotations
 

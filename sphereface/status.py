@@ -37,7 +37,7 @@ class Heartbeat:
     _last: float = field(default=0.0, init=False)
 
     def beat(self, phase: str, *, epoch: int = 0, step: int = 0, steps: int = 0) -> None:
-        """`phase` is one of start, compile, train, save, evaluate, export; epoch from 1, `step` of `steps` done."""
+        """`phase` is one of start, compile, save, or the stage; epoch from 1, `step` of `steps` done."""
         now = self.clock()
         soon = phase == self._phase and now - self._last < INTERVAL
         last = 0 < steps <= step  # is what stays to be seen, however soon it comes

@@ -23,10 +23,13 @@ Every key works in a YAML file (`--config FILE`), as a flag (`--lr 0.1`), in a s
 
 SECTIONS = {
     config.EVERY: "Read by every stage",
+    config.NETWORK: "train, evaluate and export",
     ("train",): "train",
-    config.JUDGED: "evaluate and export",
+    config.CHECKPOINT: "evaluate and export",
+    config.PAIRS: "evaluate and infer310",
     ("evaluate",): "evaluate",
     ("export",): "export",
+    ("infer310",): "infer310",
 }
 
 

@@ -67,6 +67,27 @@ Task task_of(const Flags& flags) {
     return {std::move(found.names), std::move(found.pairs), std::move(load)};
 }
 
+// A line on stderr with the first batch and every five seconds, as `sphereface evaluate` has them.
+class Progress {
+  public:
+    explicit Progress(std::size_t images) : images_(images) {}
+
+    void add(std::size_t count) {
+        done_ += count;
+        const Clock::time_point now = Clock::now();
+        if (done_ == images_ || (count < done_ && now - said_ < std::chrono::seconds(5))) {
+            return;
+        }
+        said_ = now;
+        const double seconds = std::chrono::duration<double>(now - began_).count();
+        std::fprintf(stderr, "%zu of %zu images, %.1f images/s\n", done_, images_, static_cast<double>(done_) / seconds);
+    }
+
+  private:
+    std::size_t images_, done_ = 0;
+    Clock::time_point began_ = Clock::now(), said_ = began_;
+};
+
 int infer(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (std::find(words.begin(), words.end(), "--help") != words.end()) {
@@ -96,6 +117,7 @@ int infer(int argc, char** argv) {
     infer310::Writer writer(
         [&](std::size_t first, std::size_t count, const float* embeddings) { report.add(first, count, embeddings); });
     const Clock::time_point began = Clock::now();
+    Progress progress(task.names.size());
     Clock::duration in_network{};
     while (const auto batch = batches.next()) {
         std::vector<float> embeddings(session.batch() * session.embedding_size());
@@ -103,6 +125,7 @@ int infer(int argc, char** argv) {
         session.embed(batch->faces.data(), embeddings.data());
         in_network += Clock::now() - before;
         writer.add(batch->first, batch->count, std::move(embeddings));
+        progress.add(batch->count);
     }
     writer.finish();
     const double whole = std::chrono::duration<double>(Clock::now() - began).count();

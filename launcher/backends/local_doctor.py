@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from launcher import profiles, spec_file
+from launcher import infer310, lite_programs, profiles, spec_file
 from launcher.doctor import Finding, error, ok, warning
 from launcher.plan import Plan
 from launcher.processes import msrun
@@ -27,6 +27,9 @@ def examine(plan: Plan) -> Iterator[Finding]:
     for line in spec_file.missing_inputs(plan):
         key, _, text = line.partition(": ")
         yield error("input", f"{key}: {text}", "mend the path, or put the data there")
+    for line in lite_programs.missing(plan, os.environ):
+        text, _, advice = line.partition("; ")
+        yield error("programs", text, advice)
     yield framework(importlib.util.find_spec("mindspore") is not None)
     if plan.devices > 1:
         yield command("ip", shutil.which("ip"))
@@ -35,17 +38,18 @@ def examine(plan: Plan) -> Iterator[Finding]:
 
 
 def devices(plan: Plan) -> Finding:
-    profile = plan.profile
-    lacking = profiles.missing_devices(profile, plan.devices)
-    if lacking:
-        text, _, advice = lacking.rpartition("; ")
+    lacking = [profiles.missing_devices(plan.profile, plan.devices)]
+    lacking += [profiles.missing_devices(own, 1, instead=infer310.ON_CPU) for own in plan.own_profiles]
+    for missing in filter(None, lacking):
+        text, _, advice = missing.rpartition("; ")
         return error("devices", text, advice)
     processors = len(os.sched_getaffinity(0))
-    if not profile.device_files and processors < plan.devices:
+    if not plan.profile.device_files and processors < plan.devices:
         return warning(
             "devices", f"{plan.devices} processes share {processors} processor(s)", "fewer --devices may be as fast"
         )
-    return ok("devices", f"{plan.device} x{plan.devices}")
+    own = [f"{profile.name} x1" for profile in plan.own_profiles]
+    return ok("devices", ", ".join([f"{plan.device} x{plan.devices}", *own]))
 
 
 def storage(folder: Path) -> Finding:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import spec_file
+from launcher import lite_programs, spec_file
 from launcher.backends import Address, Backend
 from launcher.backends.choice import Choice
 from launcher.errors import NotFound, SpecError
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.document(
         parser,
         "Start a run: train, then evaluate, then export. It goes on without this terminal.\n"
+        "The stage infer310 (inference in C++) follows where --stages names it.\n"
         "The same name with the same plan is left as it is; with another plan it is refused (exit 6).",
         "launcher submit --name demo --devices 2 --set train.lr=0.05 --follow",
         "launcher submit run.yaml --dry-run",
@@ -38,7 +40,8 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
     if not chosen.asked:
         print(f"Using the {chosen.name} backend: {chosen.why}.", file=sys.stderr)
     if arguments.dry_run:
-        _refuse_missing(plan)
+        if missing := _missing(plan):
+            raise SpecError("\n".join(missing))
         if arguments.output in ("json", "yaml"):
             print(request.as_document(plan, resolved, arguments.output))
         else:
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace, session: Session) -> int:
                 print(f"\n{request.as_table(plan, resolved)}")
         return 0
     backend = session.open_backend(_address(chosen, arguments, plan))
-    missing = spec_file.missing_inputs(plan)
+    missing = _missing(plan)
     if missing and not _exists(backend, plan.run):
         raise SpecError("\n".join(missing))
     return attend.attend(backend, backend.submit(plan), arguments, session)
@@ -66,7 +69,6 @@ def _exists(backend: Backend, run: str) -> bool:
         return False
 
 
-def _refuse_missing(plan: Plan) -> None:
-    missing = spec_file.missing_inputs(plan)
-    if missing:
-        raise SpecError("\n".join(missing))
+def _missing(plan: Plan) -> list[str]:
+    """What this machine lacks for the run, one line each."""
+    return [*spec_file.missing_inputs(plan), *lite_programs.missing(plan, os.environ)]

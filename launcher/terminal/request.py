@@ -11,7 +11,7 @@ from launcher import plan, spec_file
 from launcher.backends import choice
 from launcher.errors import one_line
 from launcher.plan import Plan
-from launcher.spec import DEVICE_COUNTS, STAGES, Resolved
+from launcher.spec import DEFAULT_STAGES, DEVICE_COUNTS, STAGES, Resolved
 from launcher.terminal import arguments as shared
 from launcher.terminal import output, session
 from launcher.terminal.completion import device_names
@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--nodes", metavar="N", help="kubernetes: pods that train together, each with --devices [1]")
     device = group.add_argument("--device", metavar="KIND", help="kind of device: cpu, gpu, ascend910, …")
     device.completer = device_names  # type: ignore[attr-defined]
-    group.add_argument("--stages", metavar="LIST", help=f"stages to run, comma-separated, of {', '.join(STAGES)}")
+    stages, usual = ", ".join(STAGES), ",".join(DEFAULT_STAGES)
+    group.add_argument("--stages", metavar="LIST", help=f"stages to run, comma-separated, of {stages} [{usual}]")
     group.add_argument("--config", metavar="FILE", help="configuration of sphereface, under the spec's own values")
     group.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="one value, as in train.lr=0.1; may be repeated"

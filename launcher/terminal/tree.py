@@ -8,6 +8,8 @@ from runfolder import layout
 
 _HIDDEN = frozenset({layout.STATUS, layout.ATTEMPTS, layout.SUPERVISOR_LOCK})
 """How a run was carried out; what came of it is what people look for."""
+MOST = 50
+"""Of a folder with more in it only the number is told: infer310 leaves two files a pair."""
 
 
 def draw(folder: Path) -> str:
@@ -32,6 +34,9 @@ def _lines(folder: Path, indent: str) -> list[tuple[str, str]]:
         last = entry == entries[-1]
         name = f"{indent}{'└── ' if last else '├── '}{entry.name}"
         if entry.is_dir() and not entry.is_symlink():
+            if (count := len(list(entry.iterdir()))) > MOST:
+                lines.append((name, f"{count} files"))
+                continue
             lines += [(name, ""), *_lines(entry, indent + ("    " if last else "│   "))]
             continue
         try:

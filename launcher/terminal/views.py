@@ -171,4 +171,4 @@ def _progress_cells(stage: StageStatus) -> tuple[str, str, str, str, str, str]:
 
 
 def _judged(stage: StageStatus) -> bool:
-    return stage.name == layout.EVALUATE and {"accuracy", "line"} <= stage.metrics.keys()
+    return stage.name in (layout.EVALUATE, layout.INFER310) and {"accuracy", "line"} <= stage.metrics.keys()

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sphereface import checkpoint, cli, lite
+from runfolder.programs import FOLDER
+from sphereface import checkpoint, cli
 from sphereface.model import initial_values
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ def exported(checkpoints: Path, release: Programs, tmp_path_factory: pytest.Temp
     """The folder of the checkpoint as a direct MINDIR and for MindSpore Lite."""
     output = tmp_path_factory.mktemp("run") / "export"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(lite.FOLDER, str(release.folder))
+        patch.setenv(FOLDER, str(release.folder))
         words = [f"--ckpt_files={checkpoints}", f"--output={output}", "--format=mindir,lite"]
         assert cli.main(["export", *words]) == 0
     return output

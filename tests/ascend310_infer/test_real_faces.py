@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sphereface import cli, export, lite
+from runfolder.programs import FOLDER
+from sphereface import cli, export
 from tests.ascend310_infer.conftest import Faces, Programs
 
 pytestmark = [
@@ -30,7 +31,7 @@ def lfw() -> Faces:
 def test_accuracy_is_pythons_through_both_inputs(
     release: Programs, lfw: Faces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(lite.FOLDER, str(release.folder))
+    monkeypatch.setenv(FOLDER, str(release.folder))
     given = [f"--ckpt_files={os.environ['CHECKPOINT']}", f"--net={os.environ.get('NET', 'sphereface20a')}"]
     lists = [f"--datatxt_src={lfw.landmarks}", f"--pairtxt_src={lfw.pairs}", f"--datasrc={lfw.images}"]
     assert cli.main(["export", *given, f"--output={tmp_path}", "--format=lite"]) == 0

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sphereface import align, cli, data, export, lfw_file, lite
+from runfolder.programs import FOLDER
+from sphereface import align, cli, data, export, lfw_file
 from sphereface.config import resolve
 from sphereface.data.pairs import Pairs
 from sphereface.embed import aligned_crop
@@ -127,7 +128,7 @@ def assert_close(ours: Any, theirs: Any) -> None:
 def test_a_model_with_every_kind_of_layer_is_exported(
     release: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(lite.FOLDER, str(release.folder))
+    monkeypatch.setenv(FOLDER, str(release.folder))
     save_checkpoint(tmp_path, "sphereface10a", conv_bias=True)
     words = [f"--ckpt_files={tmp_path}", f"--output={tmp_path / 'out'}", "--file_format=LITE", "--file_name=face"]
     assert cli.main(["export", *words]) == 0

@@ -17,13 +17,14 @@ from launcher.status import Progress, RunStatus, StageStatus
 from launcher.terminal.session import Session
 from runfolder import atomic, layout
 
-SECONDS = {"train": 40.0, "evaluate": 3.0, "export": 2.0}
+SECONDS = {"train": 40.0, "evaluate": 3.0, "export": 2.0, "infer310": 2.0}
 STEPS = 80
 EPOCHS = 4
 METRICS: dict[str, dict[str, Any]] = {
     "train": {"loss": 1.25},
     "evaluate": {"accuracy": 0.9875, "line": "LFWACC=0.9875 std=0.0050 thd=0.3050"},
     "export": {},
+    "infer310": {"accuracy": 0.9874, "line": "LFWACC=0.9874 std=0.0050 thd=0.3050"},
 }
 
 

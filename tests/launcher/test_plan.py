@@ -8,7 +8,7 @@ import pytest
 
 from launcher.errors import LauncherError, SpecError
 from launcher.plan import Plan, differing_keys, flat, from_json, make_plan, to_json
-from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
+from launcher.spec import STAGES, KubernetesSpec, RunSpec, StagePolicy
 
 
 def spec(**changes: Any) -> RunSpec:
@@ -183,3 +183,42 @@ def test_devices_that_the_board_does_not_let_work_together_are_refused_for_train
         return
     with pytest.raises(SpecError, match=r"devices is 3, but of Ascend 910A .* 1, 2, 4, 8 .* inside one ring, or all 8"):
         make_plan(spec)
+
+
+INFER = {"stages": STAGES, "infer310": {"datasrc": "/lfw", "batch_size": 8}}
+
+
+def test_infer310_takes_the_model_that_export_writes_and_is_one_process() -> None:
+    plan = make_plan(spec(**INFER, devices=8))
+    stage = plan.stage("infer310")
+    assert stage.argv == (
+        *("python", "-m", "sphereface", "infer310", "--batch_size", "8", "--datasrc", "/lfw", "--infer_device", "cpu"),
+        *("--mindir_path", "/st/runs/demo/export/sphereface.lite.mindir", "--output", "/st/runs/demo/infer310"),
+    )
+    assert (stage.needs, stage.processes, stage.nodes) == (("export",), 1, 1)
+    assert stage.artifacts == ("lfw.json", "embeddings.npy")
+    assert option(plan, "export", "file_format") == "MINDIR,LITE"
+    assert plan.stage("export").artifacts == ("sphereface.mindir", "sphereface.lite.mindir")
+    assert option(make_plan(spec()), "export", "file_format") is None
+
+
+def test_infer310_alone_takes_the_model_that_it_is_given() -> None:
+    plan = make_plan(spec(stages=("infer310",), infer310={"mindir_path": "/m", "infer_device": "cpu"}))
+    assert (plan.stage("infer310").needs, option(plan, "infer310", "mindir_path")) == ((), "/m")
+
+
+def test_a_stage_on_another_device_than_the_run_carries_its_profile() -> None:
+    plan = make_plan(spec(**INFER, device="ascend910", devices=8))
+    stage = plan.stage("infer310")
+    assert plan.profile_of(stage).resource == "huawei.com/Ascend310"
+    assert plan.profile_of(plan.stage("export")) == plan.profile
+    assert [profile.name for profile in plan.own_profiles] == ["ascend310"]
+    assert option(plan, "infer310", "infer_device") == "ascend310"
+    assert "HCCL_CONNECT_TIMEOUT" not in stage.env
+    assert from_json(json.loads(json.dumps(to_json(plan)))) == plan
+    other = dataclasses.replace(plan, stages=make_plan(spec(**INFER)).stages)
+    assert differing_keys(plan, other) == ("device",)
+
+
+def test_a_plan_without_such_a_stage_is_what_it_was_before_there_were_any() -> None:
+    assert all("profile" not in stage for stage in to_json(make_plan(spec(**INFER)))["stages"])

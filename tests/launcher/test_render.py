@@ -9,10 +9,12 @@ import pytest
 from launcher import names, podsecurity, render
 from launcher.errors import SpecError
 from launcher.plan import Plan, from_json, make_plan, sealed
-from launcher.spec import KubernetesSpec, RunSpec, StagePolicy
+from launcher.spec import DEFAULT_STAGES, STAGES, KubernetesSpec, RunSpec, StagePolicy
 
 
-def plan(device: str = "ascend910", devices: int = 8, policy: Any = None, **kubernetes: Any) -> Plan:
+def plan(
+    device: str = "ascend910", devices: int = 8, policy: Any = None, infer_device: str = "", **kubernetes: Any
+) -> Plan:
     return make_plan(
         RunSpec(
             "demo",
@@ -22,6 +24,8 @@ def plan(device: str = "ascend910", devices: int = 8, policy: Any = None, **kube
             train={"train_img_dir": "/storage/faces"},
             env={"A": "1"},
             policy=policy or {},
+            stages=STAGES if infer_device else DEFAULT_STAGES,
+            infer310={"infer_device": infer_device},
             kubernetes=KubernetesSpec(**{"namespace": "team", "image": "registry/sphereface:1", **kubernetes}),
         )
     )
@@ -279,3 +283,20 @@ def test_the_driver_of_the_node_is_mounted_read_only_where_it_is_asked_for() -> 
     assert podsecurity.level(job).level == podsecurity.PRIVILEGED
     assert "volume driver-0: hostPath is a path of the node" in [one.text for one in podsecurity.level(job).findings]
     assert podsecurity.level(render.runner_job(made)).level == podsecurity.RESTRICTED
+
+
+def test_a_stage_on_another_device_asks_for_one_of_those() -> None:
+    made = plan("gpu", driver="host", infer_device="ascend310")
+    jobs = render.stage_manifests(made)
+    asked = {name: container(job)["resources"]["limits"] for name, job in jobs.items()}
+    assert asked["train"]["nvidia.com/gpu"] == "8"
+    assert asked["infer310"] == {"memory": "8Gi", "huawei.com/Ascend310": "1"}
+    labels = {name: job["spec"]["template"]["metadata"]["labels"] for name, job in jobs.items()}
+    assert labels["infer310"]["ring-controller.atlas"] == "ascend-310"
+    assert "ring-controller.atlas" not in labels["export"]
+    mounted = {name: [mount["mountPath"] for mount in container(job)["volumeMounts"]] for name, job in jobs.items()}
+    assert "/usr/local/dcmi" in mounted["infer310"]
+    assert "/usr/local/dcmi" not in mounted["train"]
+    tolerated = {name: [each["key"] for each in pod(job)["tolerations"]] for name, job in jobs.items()}
+    assert "nvidia.com/gpu" in tolerated["train"]
+    assert "nvidia.com/gpu" not in tolerated["infer310"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from launcher import spec_keys
-from launcher.plan import FORMATS
+from launcher.exports import FORMATS
 from sphereface import config
 
 

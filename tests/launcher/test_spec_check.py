@@ -69,3 +69,25 @@ def test_keys_of_train_that_do_not_fit_together_are_refused(explicit: dict[str, 
 def test_followers_may_repeat_what_train_says() -> None:
     same = {"train.net": "sphereface4a", "evaluate.net": "sphereface4a", "export.conv_bias": False}
     check_followers(same, same, dict.fromkeys(same, "demo.yaml:3"))
+
+
+JUDGED = {"stages": ("train", "export", "infer310"), "train": FACES}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (JUDGED, "set infer310.datatxt_src, infer310.pairtxt_src, infer310.datasrc .* or leave infer310 out of stages"),
+        ({"stages": ("infer310",), "infer310": PAIRS}, "infer310 without export before it needs infer310.mindir_path"),
+    ],
+)
+def test_infer310_without_its_data_is_refused(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        check_inputs(RunSpec("demo", **spec))
+
+
+@pytest.mark.parametrize(
+    "spec", [{**JUDGED, "infer310": PAIRS}, {"stages": ("infer310",), "infer310": {**PAIRS, "mindir_path": "/m"}}]
+)
+def test_infer310_with_its_data_is_taken(spec: dict[str, Any]) -> None:
+    check_inputs(RunSpec("demo", **spec))

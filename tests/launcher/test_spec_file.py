@@ -401,3 +401,52 @@ def test_the_section_is_passed_over_on_this_machine_but_its_keys_are_checked(tmp
     assert not [key for key in found.origins if key.startswith("kubernetes")]
     with pytest.raises(SpecError, match=r"unknown key 'kubernetes.x'"):
         resolved("demo.yaml", "kubernetes.x=1")
+
+
+WITH_INFER = "train,evaluate,export,infer310"
+
+
+def test_infer310_judges_the_pairs_of_evaluate(tmp_path: Path, resolved: Resolve) -> None:
+    write(tmp_path / "demo.yaml", DATA + "infer310: {datasrc: other}\n")
+    found = resolved("demo.yaml", stages=WITH_INFER)
+    assert found.spec.infer310 == {
+        "datatxt_src": str(tmp_path / "lfw" / "list.txt"),
+        "pairtxt_src": str(tmp_path / "lfw" / "pairs.txt"),
+        "datasrc": str(tmp_path / "other"),
+    }
+    assert found.origins["infer310.pairtxt_src"] == "demo.yaml:4"
+    assert found.origins["infer310.datasrc"] == "demo.yaml:6"
+    assert "infer310.datasrc" not in resolved("demo.yaml").origins
+    alone = resolved("demo.yaml", "infer310.mindir_path=a.lite.mindir", stages="infer310")
+    assert alone.spec.infer310["pairtxt_src"] == str(tmp_path / "lfw" / "pairs.txt")
+    assert f"infer310.mindir_path: {tmp_path}/a.lite.mindir does not exist" in missing_inputs(make_plan(alone.spec))
+
+
+def test_with_export_before_it_infer310_takes_no_other_model(tmp_path: Path, resolved: Resolve) -> None:
+    write(tmp_path / "demo.yaml")
+    write(tmp_path / "zoo.yaml", "mindir_path: old.mindir\n")
+    with pytest.raises(
+        SpecError, match=r"flag --set infer310.mindir_path: infer310.mindir_path cannot be chosen where"
+    ):
+        resolved("demo.yaml", "infer310.mindir_path=x", stages=WITH_INFER)
+    assert "mindir_path" not in resolved("demo.yaml", config="zoo.yaml", stages=WITH_INFER).spec.infer310
+
+
+def test_an_image_of_ours_without_the_programs_of_infer310_is_not_taken_for_granted(tmp_path: Path) -> None:
+    write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw"))
+    made = for_cluster(tmp_path, stages=WITH_INFER).spec.kubernetes
+    assert made is not None
+    assert made.image == "sphereface:infer310"
+    with pytest.raises(SpecError, match=r"profile ascend910: kubernetes.image is sphereface:ascend, which lacks the C"):
+        for_cluster(tmp_path, stages=WITH_INFER, device="ascend910")
+    named = for_cluster(tmp_path, stages=WITH_INFER, device="ascend910", kubernetes__image="team/own:1").spec.kubernetes
+    assert named is not None
+    assert named.image == "team/own:1"
+
+
+def test_the_driver_of_a_node_may_be_wanted_by_infer310_alone(tmp_path: Path) -> None:
+    write(tmp_path / "demo.yaml", DATA.replace("~/lfw", "lfw") + "kubernetes: {driver: host}\n")
+    given = "infer310.infer_device=ascend310"
+    made = for_cluster(tmp_path, "demo.yaml", given, stages=WITH_INFER).spec.kubernetes
+    assert made is not None
+    assert made.driver == "host"

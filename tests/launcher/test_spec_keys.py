@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from launcher import spec_keys
-from launcher.plan import FORMATS, INHERITED
-from launcher.spec import STAGES, RunSpec, StagePolicy
+from launcher.exports import FORMATS
+from launcher.plan import INHERITED
+from launcher.spec import DEFAULT_STAGES, RunSpec, StagePolicy
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_keys_that_are_named_here_are_keys_of_sphereface() -> None:
     for key in (*spec_keys.PATH_KEYS, *spec_keys.LAUNCHER_SETS, *INHERITED):
         assert key in schema, key
     for key in INHERITED:
-        assert set(schema[key]["stages"]) == set(STAGES)
+        assert set(schema[key]["stages"]) == set(DEFAULT_STAGES)
 
 
 def test_what_stages_share_is_inherited_or_set_by_the_launcher() -> None:

@@ -110,15 +110,15 @@ def profile(*mounts: str) -> Profile:
 
 def test_the_driver_of_a_node_is_looked_for_only_where_it_is_asked_for() -> None:
     origins = {"kubernetes.driver": "run.yaml:4"}
-    spec_place.check_driver(KubernetesSpec(), profile(), "/storage", origins)
+    spec_place.check_driver(KubernetesSpec(), [profile()], "/storage", origins)
     host = KubernetesSpec(driver="host")
-    spec_place.check_driver(host, profile("/usr/local/dcmi/", "/storages"), "/storage", origins)
+    spec_place.check_driver(host, [profile(), profile("/usr/local/dcmi/", "/storages")], "/storage", origins)
     with pytest.raises(SpecError, match=r"run.yaml:4: kubernetes.driver is host, but device mine has no paths"):
-        spec_place.check_driver(host, profile(), "/storage", origins)
+        spec_place.check_driver(host, [profile()], "/storage", origins)
 
 
 @pytest.mark.parametrize("mount", ["/storage", "/storage/x/", "/data/"])
 def test_a_driver_does_not_lie_over_the_storage(mount: str) -> None:
     storage = "/data/faces" if mount == "/data/" else "/storage"
     with pytest.raises(SpecError, match="of the node would lie over the storage"):
-        spec_place.check_driver(KubernetesSpec(driver="host"), profile(mount), storage, {})
+        spec_place.check_driver(KubernetesSpec(driver="host"), [profile(mount)], storage, {})

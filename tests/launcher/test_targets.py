@@ -11,16 +11,25 @@ import pytest
 from launcher import names, render, targets
 from launcher.errors import UsageError
 from launcher.plan import Plan, make_plan
-from launcher.spec import KubernetesSpec, RunSpec
+from launcher.spec import DEFAULT_STAGES, STAGES, KubernetesSpec, RunSpec
 
 Json = dict[str, Any]
 OTHERS = [target for target in targets.TARGETS if target != targets.JOB]
 
 
-def plan(device: str = "ascend910b", nodes: int = 2, **kubernetes: Any) -> Plan:
+def plan(device: str = "ascend910b", nodes: int = 2, infer_device: str = "", **kubernetes: Any) -> Plan:
     given = {"namespace": "lab", "image": "registry/sphereface:1", **kubernetes}
     return make_plan(
-        RunSpec("demo", device=device, devices=8, nodes=nodes, storage="/storage", kubernetes=KubernetesSpec(**given))
+        RunSpec(
+            "demo",
+            device=device,
+            devices=8,
+            nodes=nodes,
+            storage="/storage",
+            stages=STAGES if infer_device else DEFAULT_STAGES,
+            infer310={"infer_device": infer_device},
+            kubernetes=KubernetesSpec(**given),
+        )
     )
 
 
@@ -164,3 +173,10 @@ def test_rendering_changes_nothing_of_the_plan() -> None:
     for target in OTHERS:
         assert targets.manifests(made, target) == targets.manifests(made, target)
     assert render.stage_manifests(made) == before
+
+
+@pytest.mark.parametrize("target", OTHERS)
+def test_a_stage_on_another_device_is_the_job_of_that(target: str) -> None:
+    (_, *made) = targets.manifests(plan("gpu", infer_device="ascend310"), target, "infer310")
+    assert '"huawei.com/Ascend310": "1"' in json.dumps(made)
+    assert "nvidia.com/gpu" not in json.dumps(made)

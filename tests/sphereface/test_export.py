@@ -10,7 +10,8 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from sphereface import align, checkpoint, cli, config, export, lite, status
+from runfolder.programs import FOLDER
+from sphereface import align, checkpoint, cli, config, export, status
 from sphereface.checkpoint import Checkpoint
 from sphereface.errors import CheckpointError, ConfigError, SpherefaceError
 from sphereface.lfw_file import LfwResult
@@ -151,7 +152,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_lite_without_its_programs_is_one_line_and_writes_nothing(
     checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(lite.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     words = [f"--ckpt_files={checkpoints}", f"--output={tmp_path / 'out'}", "--format", "mindir,lite"]
     assert cli.main(["export", *words]) == 2
     out, err = capsys.readouterr()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runfolder.programs import CONVERT, FOLDER, RUN
 from sphereface import lite
 from sphereface.errors import SpherefaceError, UnsupportedError
 
@@ -16,14 +17,14 @@ def programs(tmp_path: Path) -> Path:
     """Stand-ins that copy: the converter its model, the runtime the first bytes of the faces."""
     folder = tmp_path / "programs"
     folder.mkdir()
-    for name, line in {lite.CONVERT: 'cp "$1" "$2"', lite.RUN: 'head -c 4096 "$2" > "$3"'}.items():
+    for name, line in {CONVERT: 'cp "$1" "$2"', RUN: 'head -c 4096 "$2" > "$3"'}.items():
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / name).chmod(0o755)
     return folder
 
 
 def test_files_go_through_the_programs_of_the_folder(programs: Path, tmp_path: Path) -> None:
-    environ = {lite.FOLDER: str(programs)}
+    environ = {FOLDER: str(programs)}
     onnx, mindir = tmp_path / "net.onnx", tmp_path / "net.mindir"
     onnx.write_bytes(b"network")
     lite.convert(onnx, mindir, environ)
@@ -32,14 +33,14 @@ def test_files_go_through_the_programs_of_the_folder(programs: Path, tmp_path: P
 
 
 def test_without_programs_the_error_says_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match=rf"{lite.CONVERT} is not in {tmp_path}; run `make infer310`"):
-        lite.convert(tmp_path / "net.onnx", tmp_path / "net.mindir", {lite.FOLDER: str(tmp_path)})
+    with pytest.raises(UnsupportedError, match=rf"{CONVERT} is not in {tmp_path}; run `make infer310`"):
+        lite.convert(tmp_path / "net.onnx", tmp_path / "net.mindir", {FOLDER: str(tmp_path)})
 
 
 def test_a_failure_carries_the_last_line_of_the_program(programs: Path, tmp_path: Path) -> None:
-    (programs / lite.CONVERT).write_text("#!/bin/sh\necho noise >&2; echo 'error: no operator X' >&2; exit 1\n")
+    (programs / CONVERT).write_text("#!/bin/sh\necho noise >&2; echo 'error: no operator X' >&2; exit 1\n")
     with pytest.raises(SpherefaceError, match=r"^LITE was not written: error: no operator X$"):
-        lite.convert(tmp_path / "net.onnx", tmp_path / "net.mindir", {lite.FOLDER: str(programs)})
-    (programs / lite.RUN).write_text("#!/bin/sh\nexit 3\n")
-    with pytest.raises(SpherefaceError, match=rf"{lite.RUN}: ended with 3$"):
-        lite.embeddings(tmp_path / "net.mindir", FACES, {lite.FOLDER: str(programs)})
+        lite.convert(tmp_path / "net.onnx", tmp_path / "net.mindir", {FOLDER: str(programs)})
+    (programs / RUN).write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(SpherefaceError, match=rf"{RUN}: ended with 3$"):
+        lite.embeddings(tmp_path / "net.mindir", FACES, {FOLDER: str(programs)})

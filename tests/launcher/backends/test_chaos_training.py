@@ -24,7 +24,7 @@ from launcher.backends import supervisor
 from launcher.backends.local import LocalBackend
 from launcher.facts import Attempt
 from launcher.plan import Plan
-from launcher.spec import STAGES, RunSpec, StagePolicy
+from launcher.spec import DEFAULT_STAGES, RunSpec, StagePolicy
 from launcher.states import State
 from runfolder import atomic, layout
 from sphereface import checkpoint
@@ -141,7 +141,7 @@ class TrainingRound(Round):
 
     def check_scraps(self) -> None:
         """Nothing half-written stays beside checkpoints and artifacts, which are large."""
-        places = [self.folder / stage for stage in STAGES] + [self.folder / layout.TRAIN / layout.CHECKPOINTS]
+        places = [self.folder / stage for stage in DEFAULT_STAGES] + [self.folder / layout.TRAIN / layout.CHECKPOINTS]
         assert [path for place in places for path in place.glob(".*")] == [], self.told
 
 
@@ -149,7 +149,7 @@ def blows(number: int, dice: random.Random) -> list[Blow]:
     """Those of a round, in their order."""
     early, late = (max(0, step) for step in sorted(dice.sample(range(-3, STEPS), 2)))  # a start takes as long as three
     victims = [VICTIMS[number % len(VICTIMS)], dice.choice(VICTIMS)]
-    after = STAGES[1 + number % 2]
+    after = DEFAULT_STAGES[1 + number % 2]
     return [
         *(
             Blow(victim, layout.TRAIN, step, dice.uniform(0.0, 1.0 if step else START_S))
@@ -215,7 +215,7 @@ def test_a_training_comes_to_the_same_weights(
     place: Path, tmp_path: Path, undisturbed: checkpoint.Checkpoint, number: int
 ) -> None:
     dice = random.Random(SEED + number)  # noqa: S311
-    planned = make_plan(place, tmp_path, "demo", STAGES)
+    planned = make_plan(place, tmp_path, "demo", DEFAULT_STAGES)
     game = TrainingRound(LocalBackend(tmp_path), planned, Path(planned.folder), dice=dice)
     began = time.monotonic()
     try:

@@ -9,6 +9,7 @@ from launcher.backends import local_doctor
 from launcher.doctor import Level
 from launcher.plan import Plan, make_plan
 from launcher.spec import RunSpec
+from runfolder.programs import FOLDER, INFER
 
 
 def plan(storage: Path, **more: Any) -> Plan:
@@ -58,3 +59,17 @@ def test_a_command_and_a_package_that_are_not_there() -> None:
 def test_shared_memory(tmp_path: Path) -> None:
     assert local_doctor.shared_memory(tmp_path).level is Level.OK
     assert local_doctor.shared_memory(tmp_path / "none").level is Level.ERROR
+
+
+def test_a_stage_on_a_device_of_its_own(tmp_path: Path) -> None:
+    stages = ("export", "infer310")
+    finding = local_doctor.devices(plan(tmp_path, stages=stages, infer310={"infer_device": "ascend310"}))
+    assert finding.text.startswith("device ascend310: this machine has none of the 1 asked for")
+    assert finding.advice.startswith("use --set infer310.infer_device=cpu, or")
+
+
+def test_programs_that_are_not_there(tmp_path: Path) -> None:
+    made = plan(tmp_path, stages=("infer310",), env={FOLDER: str(tmp_path)})
+    (finding,) = [finding for finding in local_doctor.examine(made) if finding.check == "programs"]
+    assert finding.text == f"infer310: {INFER} is not in {tmp_path}"
+    assert finding.advice.startswith("run `make infer310`")

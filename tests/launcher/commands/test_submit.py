@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from runfolder.programs import CONVERT, FOLDER, INFER, RUN
 from tests.launcher.conftest import Call
 from tests.launcher.fake_backend import FakeBackend
 
@@ -163,3 +164,20 @@ def test_a_run_that_failed_is_left_alone_and_the_way_on_is_named(spec: Path, bac
     outcome = call("submit", str(spec), "--backend", "local")
     assert (outcome.code, outcome.out) == (0, "run/demo unchanged (Failed)\n")
     assert outcome.err == "'launcher resume demo' goes on from what is finished.\n"
+
+
+def test_without_the_programs_of_infer310_nothing_is_begun(
+    spec: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    words = ("submit", str(spec), "--stages", "train,evaluate,export,infer310")
+    for outcome in (call(*words), call(*words, "--dry-run")):
+        assert outcome.code == 2
+        assert f"infer310: {INFER} is not in {tmp_path}; run `make infer310` in a checkout" in outcome.err
+    assert call("list").out == ""
+    for name in (CONVERT, RUN, INFER):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    told = call(*words, "--dry-run").out
+    assert "python -m sphereface infer310 --datasrc" in told
+    assert call(*words).out == "run/demo created\n"

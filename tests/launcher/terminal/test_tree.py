@@ -29,6 +29,13 @@ def test_draw(tmp_path: Path) -> None:
     ]
 
 
+def test_of_a_full_folder_the_number_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "result_Files").mkdir()
+    for number in range(tree.MOST + 1):
+        (tmp_path / "result_Files" / f"{number}.bin").touch()
+    assert tree.draw(tmp_path).splitlines() == [str(tmp_path), "└── result_Files   51 files"]
+
+
 def test_draw_of_an_empty_folder(tmp_path: Path) -> None:
     assert tree.draw(tmp_path) == str(tmp_path)
 

@@ -80,7 +80,8 @@ class Progress {
         }
         said_ = now;
         const double seconds = std::chrono::duration<double>(now - began_).count();
-        std::fprintf(stderr, "%zu of %zu images, %.1f images/s\n", done_, images_, static_cast<double>(done_) / seconds);
+        std::fprintf(stderr, "%zu of %zu images, %.1f images/s\n", done_, images_,
+                     static_cast<double>(done_) / seconds);
     }
 
   private:

@@ -45,7 +45,7 @@ def examine(cluster: Cluster, plan: Plan) -> Iterator[Finding]:
                 return
         yield from _rights(cluster.api, plan)
         yield from _of_namespace(cluster.api, plan, None if isinstance(namespace, Finding) else namespace)
-        yield _nodes(cluster.api, plan)
+        yield from _nodes(cluster.api, plan)
     except BackendError as failure:
         yield error("server", str(failure), "nothing more can be asked until that is mended")
 
@@ -133,21 +133,24 @@ def _pull_secret(api: Api, name: str) -> Finding:
     return surroundings.pull_secret(name, api.namespace, str(table["rows"][0]["cells"][column]))
 
 
-def _nodes(api: Api, plan: Plan) -> Finding:
+def _nodes(api: Api, plan: Plan) -> Iterator[Finding]:
+    """Whether there is room for the hungriest stage, and for each that is on another device than the run."""
     jobs = render.stage_manifests(plan)
     hungriest = max(plan.stages, key=lambda stage: stage.ranks)
-    pod = demand.pod_spec(jobs[hungriest.name])
+    others = [stage for stage in plan.stages if stage.profile and stage is not hungriest]
     try:
         listed = list(pages(api, "/api/v1/nodes", {}))
     except ApiError as failure:
-        return _unreadable(nodes.CHECK, failure, "ask for `kubectl describe nodes`; a run that finds no room waits")
+        yield _unreadable(nodes.CHECK, failure, "ask for `kubectl describe nodes`; a run that finds no room waits")
+        return
     running: Mapping[str, str] = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
     pods: list[dict[str, Any]] | None
     try:
         pods = list(pages(api, "/api/v1/pods", running))
     except ApiError:
         pods = None
-    return nodes.judge(pod, listed, pods)
+    for stage in (hungriest, *others):
+        yield nodes.judge(demand.pod_spec(jobs[stage.name]), listed, pods)
 
 
 def _unreadable(check: str, failure: ApiError, advice: str) -> Finding:

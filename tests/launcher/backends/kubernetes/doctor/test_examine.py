@@ -49,9 +49,13 @@ def raising(error: Exception) -> Any:
 
 
 def found(api: FakeApi, **kubernetes: Any) -> dict[str, Finding]:
-    made = make_plan(RunSpec("demo", storage="/storage", kubernetes=KubernetesSpec(namespace="lab", **kubernetes)))
-    cluster = Cluster(api, "https://x", "context 'lab'", lambda: 1000.0, lambda: 1000.0)
-    return {finding.check: finding for finding in examine(cluster, made)}
+    return {finding.check: finding for finding in findings_of(api, {}, **kubernetes)}
+
+
+def findings_of(api: FakeApi, spec: dict[str, Any], **kubernetes: Any) -> list[Finding]:
+    where = KubernetesSpec(namespace="lab", **kubernetes)
+    made = make_plan(RunSpec("demo", storage="/storage", kubernetes=where, **spec))
+    return list(examine(Cluster(api, "https://x", "context 'lab'", lambda: 1000.0, lambda: 1000.0), made))
 
 
 def test_a_cluster_where_all_is_well() -> None:
@@ -144,3 +148,11 @@ def test_the_queue_is_looked_at_where_the_run_names_one() -> None:
     assert found(api, queue="team-b")["queue"].text == "no LocalQueue 'team-b' in lab"
     api.answers[("GET", QUEUES)] = raising(ApiError("localqueues is forbidden", 403, "Forbidden"))
     assert found(api, queue="team-a")["queue"].level is Level.WARNING
+
+
+def test_a_stage_on_another_device_than_the_run_is_looked_at_too() -> None:
+    """The run's own processors are there, an Ascend 310 is not."""
+    spec = {"stages": ("export", "infer310"), "infer310": {"infer_device": "ascend310"}}
+    devices = [finding for finding in findings_of(healthy(), spec) if finding.check == "devices"]
+    assert [finding.level for finding in devices] == [Level.OK, Level.ERROR]
+    assert devices[1].text.startswith("1 huawei.com/Ascend310, ")

@@ -10,17 +10,14 @@ from runfolder import layout, programs
 
 
 def missing(plan: Plan, environment: Mapping[str, str]) -> list[str]:
-    """One line each for programs that this machine (with its `environment`) lacks. None for a cluster: pods have them
-    in their image. Touches the file system.
+    """A line for programs that this machine (with its `environment`) lacks. None for a cluster: pods have them in
+    their image. Touches the file system.
     """
-    if plan.kubernetes is not None:
-        return []
-    return [
-        f"{stage.name}: {programs.missing(name, {**environment, **stage.env})}"
-        for stage in plan.stages
-        for name in _wanted(stage)
-        if programs.find(name, {**environment, **stage.env}) is None
-    ]
+    lacking: dict[str, dict[str, str]] = {}
+    for stage in plan.stages if plan.kubernetes is None else ():
+        environ = {**environment, **stage.env}
+        lacking |= {name: environ for name in _wanted(stage) if programs.find(name, environ) is None}
+    return [programs.missing(list(lacking), next(iter(lacking.values())))] if lacking else []
 
 
 def _wanted(stage: Stage) -> tuple[str, ...]:

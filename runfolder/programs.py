@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 FOLDER = "SPHEREFACE_LITE"
@@ -20,7 +20,8 @@ def find(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     return next((found for place in places if (found := shutil.which(name, path=place))), None)
 
 
-def missing(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Why a program was not found, and what to do."""
+def missing(names: Sequence[str], environ: Mapping[str, str] = os.environ) -> str:
+    """Why programs were not found, and what to do; one line."""
     where = environ.get(FOLDER) or "build/infer310/release, nor on PATH"
-    return f"{name} is not in {where}; run `make infer310` in a checkout, or set {FOLDER} to the folder of its programs"
+    what = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not in {where}"
+    return f"{what}; run `make infer310` in a checkout, or set {FOLDER} to the folder of its programs"

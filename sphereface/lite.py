@@ -25,7 +25,7 @@ def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
     """The path of a program. Raises UnsupportedError that says what to install."""
     if found := programs.find(name, environ):
         return found
-    raise UnsupportedError(f"MindSpore Lite is needed, and {programs.missing(name, environ)}")
+    raise UnsupportedError(f"MindSpore Lite is needed, and {programs.missing([name], environ)}")
 
 
 def convert(onnx: Path, mindir: Path, environ: Mapping[str, str] = os.environ) -> None:

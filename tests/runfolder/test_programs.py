@@ -31,5 +31,7 @@ def test_what_was_built_here_comes_before_the_path(tmp_path: Path, monkeypatch: 
 
 
 def test_a_program_that_is_missing_says_what_to_do() -> None:
-    assert programs.missing("x", {}).startswith("x is not in build/infer310/release, nor on PATH; run `make infer310`")
-    assert programs.missing("x", {programs.FOLDER: "/opt"}).startswith("x is not in /opt; run")
+    assert programs.missing(["x"], {}).startswith(
+        "x is not in build/infer310/release, nor on PATH; run `make infer310`"
+    )
+    assert programs.missing(["x", "y"], {programs.FOLDER: "/opt"}).startswith("x, y are not in /opt; run")

@@ -71,5 +71,5 @@ def test_a_stage_on_a_device_of_its_own(tmp_path: Path) -> None:
 def test_programs_that_are_not_there(tmp_path: Path) -> None:
     made = plan(tmp_path, stages=("infer310",), env={FOLDER: str(tmp_path)})
     (finding,) = [finding for finding in local_doctor.examine(made) if finding.check == "programs"]
-    assert finding.text == f"infer310: {INFER} is not in {tmp_path}"
+    assert finding.text == f"{INFER} is not in {tmp_path}"
     assert finding.advice.startswith("run `make infer310`")

@@ -173,7 +173,7 @@ def test_without_the_programs_of_infer310_nothing_is_begun(
     words = ("submit", str(spec), "--stages", "train,evaluate,export,infer310")
     for outcome in (call(*words), call(*words, "--dry-run")):
         assert outcome.code == 2
-        assert f"infer310: {INFER} is not in {tmp_path}; run `make infer310` in a checkout" in outcome.err
+        assert f"{CONVERT}, {RUN}, {INFER} are not in {tmp_path}; run `make infer310` in a checkout" in outcome.err
     assert call("list").out == ""
     for name in (CONVERT, RUN, INFER):
         (tmp_path / name).write_text("#!/bin/sh\n")

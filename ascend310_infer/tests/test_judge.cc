@@ -10,8 +10,8 @@ namespace infer310 {
 namespace {
 
 // Two folds, the same persons above .5 but for one of each kind.
-const std::vector<Pair> kPairs = {{0, 0, true, 0}, {0, 0, true, 0}, {0, 0, false, 0}, {0, 0, false, 0},
-                                  {0, 0, true, 1}, {0, 0, true, 1}, {0, 0, false, 1}, {0, 0, false, 1}};
+const std::vector<Pair> kJudged = {{0, 0, true, 0}, {0, 0, true, 0}, {0, 0, false, 0}, {0, 0, false, 0},
+                                   {0, 0, true, 1}, {0, 0, true, 1}, {0, 0, false, 1}, {0, 0, false, 1}};
 const std::vector<double> kScores = {0.9, 0.6, 0.1, 0.7, 0.8, 0.3, 0.2, -0.4};
 
 }  // namespace
@@ -24,7 +24,7 @@ TEST(CosineTest, IsOfDirectionsAndZeroOfNothing) {
 
 // The numbers are those of sphereface.verification for the same pairs.
 TEST(JudgeTest, SaysWhatThePythonOneSays) {
-    const Judgement judgement = judge(kPairs, kScores);
+    const Judgement judgement = judge(kJudged, kScores);
     EXPECT_DOUBLE_EQ(judgement.accuracy, 0.625);
     EXPECT_DOUBLE_EQ(judgement.std, 0.125);
     EXPECT_NEAR(judgement.threshold, 0.595, 1e-12);

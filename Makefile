@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test infer310 test-infer310 fuzz-infer310 lint check images cluster cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
+.PHONY: help demo demo-cluster test infer310 test-infer310 fuzz-infer310 lint check images cluster cluster-build cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,11 +58,14 @@ check: lint test  ## lint and test
 cluster:  ## a real Kubernetes on this machine, for tests (root; first build about 6 minutes, then a boot under 30 s)
 	@$(PYTHON) -m tests.cluster up
 
+cluster-build:  ## compile its programs and Kueue ahead (once: minutes)
+	@$(PYTHON) -m tests.cluster build
+
 cluster-down:  ## stop it and leave nothing behind but its caches
 	@$(PYTHON) -m tests.cluster down
 
 test-cluster: .venv/.dev  ## everything that needs a cluster: that one, or the one that KUBECONFIG names
-	@test -n "$$KUBECONFIG" || $(PYTHON) -m tests.cluster kueue  # not while tests are timed
+	@test -n "$$KUBECONFIG" || $(PYTHON) -m tests.cluster build  # not while tests are timed
 	$(BIN)/python -m pytest -m "cluster and not blows" -n 2 --dist loadfile tests/cluster
 	$(BIN)/python -m pytest -m "cluster and blows" tests/cluster
 

@@ -1,11 +1,11 @@
-"""`python3.11 -m tests.cluster up | down [--all] | status | kueue`: a real Kubernetes on this machine, for tests."""
+"""`python3.11 -m tests.cluster up | down [--all] | status | build`: a real Kubernetes on this machine, for tests."""
 
 from __future__ import annotations
 
 import argparse
 import os
 
-from tests.cluster.boot import down, kueue_program, layout_of, up
+from tests.cluster.boot import build, down, layout_of, up
 from tests.cluster.parts import parts
 from tests.cluster.processes import running
 
@@ -17,7 +17,7 @@ def main() -> None:
     downs = verbs.add_parser("down", help="stop it and leave nothing behind but the caches")
     downs.add_argument("--all", action="store_true", help="remove the caches too (built programs, registry)")
     verbs.add_parser("status", help="each part and its pid")
-    verbs.add_parser("kueue", help="build Kueue, which the tests that need it start")
+    verbs.add_parser("build", help="build its programs, and Kueue, which the tests that need it start; each once")
     arguments = parser.parse_args()
     os.umask(0o022)
     if arguments.verb == "up":
@@ -25,8 +25,8 @@ def main() -> None:
     elif arguments.verb == "down":
         down(everything=arguments.all)
         print("test cluster is down")
-    elif arguments.verb == "kueue":
-        print(kueue_program(layout_of()))
+    elif arguments.verb == "build":
+        print(*build(), sep="\n")
     else:
         status()
 

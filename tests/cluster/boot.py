@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.cluster import objects
 from tests.cluster.api import Api
-from tests.cluster.build import built
+from tests.cluster.build import PROGRAMS, built
 from tests.cluster.images import push_program
 from tests.cluster.layout import BOOTED, FAKE_ACCELERATORS, NODES, PAUSE_IMAGE, Layout, Node, folders
 from tests.cluster.machine import has_link, install_missing, locked, prepare, remember
@@ -45,6 +45,13 @@ def up() -> Layout:
             boot(layout, pod)
             print(f"test cluster is up after {time.monotonic() - began:.1f} s")
         return layout
+
+
+def build() -> list[Path]:
+    """All programs that are compiled, at the cost of minutes where they are not there yet."""
+    state, cache = folders()
+    with locked(state):
+        return [built(program, cache) for program in PROGRAMS]
 
 
 def kueue_program(layout: Layout) -> Path:

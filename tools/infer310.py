@@ -26,6 +26,7 @@ WHEEL = ["--python-version", "37", "--implementation", "cp", "--abi", "cp37m", "
 PACKAGES = {
     "cmake": "cmake",
     "g++": "g++",
+    "make": "make",
     "/usr/include/opencv4/opencv2/imgcodecs.hpp": "libopencv-imgcodecs-dev",
     "/usr/include/opencv4/opencv2/imgproc.hpp": "libopencv-imgproc-dev",
     "/usr/include/nlohmann/json.hpp": "nlohmann-json3-dev",

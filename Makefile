@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo demo-cluster test infer310 test-infer310 fuzz-infer310 lint check images cluster cluster-build cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
+.PHONY: help demo demo-cluster test infer310 test-infer310 fuzz-infer310 lint check images images-build cluster cluster-build cluster-down test-cluster chaos chaos-cluster docs accuracy bench lock lock-build lock-runtime lock-dev lock-s3-server clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,8 +36,11 @@ demo-cluster: $(BIN)/launcher  ## the same on a cluster: KUBECONFIG, NAMESPACE a
 test: .venv/.dev .s3-venv/.done  ## everything that runs without a cluster
 	$(BIN)/python -m pytest
 
-images: $(BIN)/launcher  ## build the cpu image and push it to the test cluster's registry (a changed line: seconds)
+images: $(BIN)/launcher  ## build the images cpu and infer310 and push them to the test cluster's registry (a changed line: seconds)
 	@$(BIN)/python -m docker.build
+
+images-build: $(BIN)/launcher  ## only build them
+	@$(BIN)/python -m docker.build --no-push
 
 infer310: $(BIN)/launcher  ## inference in C++ on MindSpore Lite, for Ascend 310 and CPUs (Debian packages, 170 MB once)
 	@$(BIN)/python -m tools.infer310 build
@@ -55,10 +58,10 @@ lint: .venv/.dev  ## ruff and mypy
 
 check: lint test  ## lint and test
 
-cluster:  ## a real Kubernetes on this machine, for tests (root; first build about 6 minutes, then a boot under 30 s)
+cluster:  ## a real Kubernetes on this machine, for tests (root; first build about 7 minutes, then a boot under 30 s)
 	@$(PYTHON) -m tests.cluster up
 
-cluster-build:  ## compile its programs and Kueue ahead (once: minutes)
+cluster-build:  ## only compile its programs, and Kueue (once: about 12 minutes)
 	@$(PYTHON) -m tests.cluster build
 
 cluster-down:  ## stop it and leave nothing behind but its caches

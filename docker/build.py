@@ -1,6 +1,6 @@
 """Builds the images on this machine and pushes them to the test cluster's registry: `make images`.
 
-    python -m docker.build [cpu] [infer310]
+    python -m docker.build [--no-push] [cpu] [infer310]
 
     Debian's packages ──debootstrap──▶ base ──docker/cpu/Dockerfile──▶ runtime ──the project's code──▶ cpu
                                                                           └─docker/infer310/Dockerfile──▶ programs
@@ -14,6 +14,7 @@ own apt and pip.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -57,16 +58,20 @@ COMPRESSION = ("--compression-format=zstd", "--compression-level=3")
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m docker.build", description="Build the images and push them.")
+    parser.add_argument("targets", nargs="*", metavar="IMAGE", help=f"any of {', '.join(TARGETS)}; all by default")
+    parser.add_argument("--no-push", action="store_true", help="ahead of a cluster: what is pushed later is built then")
+    given = parser.parse_args()
     state, cache = folders()
-    targets = sys.argv[1:] or TARGETS
     try:
-        if unknown := set(targets) - set(TARGETS):
+        if unknown := set(given.targets) - set(TARGETS):
             raise BuildError(f"no image is called {' or '.join(sorted(unknown))}: name any of {', '.join(TARGETS)}")
         with one_at_a_time(cache):
             prepare(cache)
             for target in TARGETS:
-                if target in targets:
-                    print(build_and_push(target, state, cache), flush=True)
+                if target in (given.targets or TARGETS):
+                    tag = build(target, cache)
+                    print(tag if given.no_push else publish(tag, target, state), flush=True)
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -82,8 +87,8 @@ def prepare(cache: Path) -> None:
             make_base(cache)
 
 
-def build_and_push(target: str, state: Path, cache: Path) -> str:
-    """Returns the image's reference by digest, written to the cluster's images.json as well."""
+def build(target: str, cache: Path) -> str:
+    """Returns the image's tag."""
     tag = f"localhost/{NAME}:{target}"
     with tempfile.TemporaryDirectory(dir=cache, prefix="context-") as name:
         context, arguments = Path(name), list[str]()
@@ -93,6 +98,11 @@ def build_and_push(target: str, state: Path, cache: Path) -> str:
         with step(target):
             labels = {"VERSION": version(), "REVISION": revision(target)}
             buildah(context, "docker/cpu/Dockerfile", tag, *arguments, BASE=base_tag(), **labels)
+    return tag
+
+
+def publish(tag: str, target: str, state: Path) -> str:
+    """Returns the image's reference by digest, written to the cluster's images.json as well."""
     with step(f"push {target}"):
         require_registry()
         reference = push(tag)

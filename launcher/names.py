@@ -76,6 +76,8 @@ ANNOTATION_RESIZE = f"{PREFIX}resize"
 """On the status ConfigMap, by a client: the devices with which the run is to go on, as JSON (`resize.Resize`)."""
 ANNOTATION_DELETE = f"{PREFIX}delete"
 """On the plan ConfigMap, by a client: the time when somebody began to delete the run."""
+ANNOTATION_TARGET = f"{PREFIX}target"
+"""On a plan ConfigMap that `render --target` printed: the other operator's job, as kubectl names it."""
 
 PLAN_KEY = "plan.json"
 STAGES_KEY = "stages.json"

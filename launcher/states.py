@@ -133,6 +133,11 @@ REASONS: Mapping[str, Reason] = {
             "are free again.",
             retry=False,
         ),
+        Reason(
+            "OtherOperator",
+            "Another operator's job carries it out, from `launcher render --target`; kubectl shows and stops that.",
+            retry=False,
+        ),
         Reason("Superseded", "A later attempt of the stage had begun.", retry=True, disruption=True),
         Reason("RecordUnreadable", "The run's record cannot be read; `launcher delete` removes the run.", retry=False),
     )

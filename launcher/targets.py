@@ -46,7 +46,9 @@ def manifests(plan: Plan, target: str, stage: str = "", attempt: int = 1) -> lis
     chosen = plan.stage(stage or known[0])
     ours = render.with_attempt(render.stage_manifests(plan)[chosen.name], attempt)
     ours["metadata"]["name"] = _name(plan, target, chosen)
-    return [render.manifests(plan)[0], *_TARGETS[target](plan, chosen, ours)]
+    plan_map = render.manifests(plan)[0]
+    plan_map["metadata"]["annotations"][names.ANNOTATION_TARGET] = f"{target}/{ours['metadata']['name']}"
+    return [plan_map, *_TARGETS[target](plan, chosen, ours)]
 
 
 def volcano_job(plan: Plan, stage: Stage, ours: Object) -> list[Object]:

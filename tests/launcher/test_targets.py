@@ -72,6 +72,7 @@ def test_pods_of_a_target_are_those_of_our_own_job(target: str) -> None:
 )
 def test_the_plan_comes_first_then_one_stage(target: str, kinds: list[str]) -> None:
     first, *others = targets.manifests(plan(nodes=1), target)
+    assert first["metadata"]["annotations"].pop(names.ANNOTATION_TARGET) == f"{target}/demo-train"
     assert first == render.manifests(plan(nodes=1))[0]
     assert [thing["kind"] for thing in others] == kinds
     assert {thing["metadata"]["name"] for thing in others} == {"demo-train"}

@@ -91,7 +91,9 @@ class KubernetesBackend:
         seen = self._see(run)
         if seen.finished:
             return False
-        if seen.status_map is not None:
+        if seen.status_map is None:
+            run_status.refuse_elsewhere(run_status.find_plan(self._api, run))
+        else:
             asked = {"metadata": {"annotations": {names.ANNOTATION_CANCEL: rfc3339(self._clock())}}}
             self._api.patch("configmaps", names.object_name(run, names.STATUS), asked)
         end = ending.await_cancelled(lambda: self._see(run), self._patience)
@@ -137,6 +139,7 @@ class KubernetesBackend:
         theirs = run_status.find_plan(self._api, plan.run)
         if theirs is None:
             raise Conflict(_foreign(claim, plan.run))
+        run_status.refuse_elsewhere(theirs)
         if annotation(theirs, names.ANNOTATION_DELETE):
             raise Conflict(f"run '{plan.run}' is being deleted; 'launcher delete {plan.run}' completes that")
         if annotation(theirs, names.ANNOTATION_PLAN_HASH) != plan.hash:

@@ -14,7 +14,7 @@ from datetime import datetime
 from launcher import names, plan, status
 from launcher.backends.kubernetes import observe
 from launcher.backends.kubernetes.api import METADATA_LIST, Api, Object, pages, path_of
-from launcher.errors import ApiError, LauncherError, NotFound
+from launcher.errors import ApiError, Conflict, LauncherError, NotFound
 from launcher.executor import Look
 from launcher.plan import Plan
 from launcher.states import REASONS, State
@@ -74,6 +74,8 @@ def see(api: Api, run: str | Plan, now: float, *, quick: bool = False) -> Seen:
         look = observe.look(job, pods, events(api, job, pods))
     if published:
         return Seen(_with_runner(published, look), published, status_map, look)
+    if job is None and (plan_map := find_plan(api, run)) and (other := annotation(plan_map, names.ANNOTATION_TARGET)):
+        return Seen(_elsewhere(plan_of(plan_map), other, now), None, status_map, look)
     return Seen(_unpublished(made or read_plan(api, run), status_map, job, look, now), None, status_map, look)
 
 
@@ -224,6 +226,22 @@ def _unpublished(made: Plan, status_map: Object | None, job: Object | None, look
         message = f"its runner did not start within {limit:g} s ({because})"
         return replace(run, state=State.FAILED, reason="NotStarted", message=message, ended=created + limit)
     return replace(run, reason=look.reason, message=look.message)
+
+
+def _elsewhere(made: Plan, job: str, now: float) -> RunStatus:
+    """Of a run that another operator's job carries out: how far that is, only the operator tells."""
+    message = f"{job} carries it out: kubectl get {job}"
+    return replace(initial(made, now), state=State.UNKNOWN, reason=REASONS["OtherOperator"].word, message=message)
+
+
+def refuse_elsewhere(plan_map: Object | None) -> None:
+    """Raises Conflict for a run of which another operator's job is in charge."""
+    if plan_map and (job := annotation(plan_map, names.ANNOTATION_TARGET)):
+        run = label(plan_map, names.LABEL_RUN)
+        raise Conflict(
+            f"run '{run}' was rendered for another operator, and {job} carries it out: stop that with kubectl delete "
+            f"{job}; 'launcher delete {run}' then frees the name"
+        )
 
 
 def initial(made: Plan, created: float) -> RunStatus:

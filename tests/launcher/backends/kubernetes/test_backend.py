@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from launcher import names, status
+from launcher import names, status, targets
 from launcher.backends.kubernetes import run_status
 from launcher.backends.kubernetes.backend import KubernetesBackend
 from launcher.backends.kubernetes.ending import Patience
@@ -243,6 +243,25 @@ def test_a_status_that_was_deleted_by_hand_comes_back(cluster: Cluster) -> None:
     assert (seen.state, "status ConfigMap was deleted" in seen.message) == (State.UNKNOWN, True)
     cluster.backend.submit(plan())
     assert ("configmaps", "demo-status") in cluster.api.objects
+
+
+def test_a_run_that_another_operator_carries_out_is_left_to_it(cluster: Cluster) -> None:
+    cluster.api.create("configmaps", targets.manifests(plan(), "vcjob")[0])
+    before = dict(cluster.api.objects)
+    (seen,) = cluster.backend.observe("demo")
+    assert (seen.state, seen.reason) == (State.UNKNOWN, "OtherOperator")
+    assert "kubectl get vcjob/demo-train" in seen.message
+    refused = (
+        lambda: cluster.backend.submit(plan()),
+        lambda: cluster.backend.submit("demo", resume=True),
+        lambda: cluster.backend.cancel("demo"),
+    )
+    for call in refused:
+        with pytest.raises(Conflict, match="kubectl delete vcjob/demo-train; 'launcher delete demo' then frees"):
+            call()
+    assert cluster.api.objects == before
+    assert cluster.backend.delete("demo")
+    assert cluster.backend.submit(plan()).outcome == "created"
 
 
 def test_list_is_oldest_first_and_true_for_those_that_nobody_drives(cluster: Cluster) -> None:

@@ -68,9 +68,10 @@ cluster-down:  ## stop it and leave nothing behind but its caches
 	@$(PYTHON) -m tests.cluster down
 
 test-cluster: .venv/.dev  ## everything that needs a cluster: that one, or the one that KUBECONFIG names
-	@test -n "$$KUBECONFIG" || $(PYTHON) -m tests.cluster build  # not while tests are timed
-	$(BIN)/python -m pytest -m "cluster and not blows" -n 2 --dist loadfile tests/cluster
+	$(BIN)/python -m pytest -m "cluster and not blows and not kueue" -n 2 --dist loadfile tests/cluster
 	$(BIN)/python -m pytest -m "cluster and blows" tests/cluster
+	@test -n "$$KUBECONFIG" || $(PYTHON) -m tests.cluster build  # not while tests are timed
+	$(BIN)/python -m pytest -m "cluster and kueue" tests/cluster
 
 chaos: .venv/.dev  ## kill the processes of 20 stand-in runs and of 20 real ones at seeded moments (about 40 minutes)
 	LAUNCHER_CHAOS_ROUNDS=20 LAUNCHER_CHAOS_REAL_ROUNDS=20 $(BIN)/python -m pytest -v \

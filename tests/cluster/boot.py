@@ -49,15 +49,8 @@ def up() -> Layout:
 
 def build() -> list[Path]:
     """All programs that are compiled, at the cost of minutes where they are not there yet."""
-    state, cache = folders()
-    with locked(state):
-        return [built(program, cache) for program in PROGRAMS]
-
-
-def kueue_program(layout: Layout) -> Path:
-    """Kueue, for the tests that start it; built if need be (minutes)."""
-    with locked(layout.state):
-        return built("kueue", layout.cache)
+    cache = folders()[1]
+    return [built(program, cache) for program in PROGRAMS]
 
 
 def fingerprint(layout: Layout) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.cluster.layout import KUBERNETES
+from tests.cluster.machine import alone
 
 SOURCE = Path(__file__).parent
 MAJOR, MINOR = KUBERNETES.lstrip("v").split(".")[:2]
@@ -51,9 +52,16 @@ def built(program: str, cache: Path) -> Path:
     folder = SOURCE / PROGRAMS[program][0]
     path = cache / f"{program}-{digest(sources(folder), compiler(), program)}"
     if not path.exists():
-        print(f"building {path.name} from {folder}{COSTS.get(program, '')}", flush=True)
-        compile_to(path, program)
+        with alone(building(path, program), f"another build of {program}"):
+            if not path.exists():
+                print(f"building {path.name} from {folder}{COSTS.get(program, '')}", flush=True)
+                compile_to(path, program)
     return path
+
+
+def building(path: Path, program: str) -> Path:
+    """The folder in which the program is made, one build of it at a time."""
+    return path.parent / f"building-{program}"
 
 
 def compiler() -> str:
@@ -66,11 +74,12 @@ def compiler() -> str:
 
 def compile_to(path: Path, program: str) -> None:
     """Compiles beside `path` and renames: a killed build leaves no half program under its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(".build-*"):  # of a killed build
+    place = building(path, program)
+    place.mkdir(parents=True, exist_ok=True)
+    for left in place.iterdir():  # of a killed build
         shutil.rmtree(left)
     folder, package, flags = PROGRAMS[program]
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as made:
+    with tempfile.TemporaryDirectory(dir=place) as made:
         output = Path(made) / program
         command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(output), package]
         if subprocess.run(command, cwd=SOURCE / folder, env={**os.environ, "CGO_ENABLED": "0"}).returncode:

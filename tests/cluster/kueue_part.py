@@ -18,8 +18,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.access import Kubectl
-from tests.cluster.boot import kueue_program
-from tests.cluster.build import module
+from tests.cluster.build import built, module
 from tests.cluster.layout import API_ADDRESS, Layout
 from tests.cluster.parts import Part
 from tests.cluster.processes import kill, start, until, wait_for, write
@@ -112,7 +111,7 @@ def manifests(kubectl: Kubectl) -> list[dict[str, Any]]:
 
 def bring_up(layout: Layout, kubectl: Kubectl) -> None:
     """Starts it anew, whatever is left of an earlier one, and waits until webhooks and visibility API answer."""
-    program, items = kueue_program(layout), manifests(kubectl)
+    program, items = built("kueue", layout.cache), manifests(kubectl)
     kill(layout, "kueue")
     folder = layout.state / "kueue"
     shutil.rmtree(folder, ignore_errors=True)

@@ -77,13 +77,20 @@ def install(packages: list[str]) -> None:
 @contextlib.contextmanager
 def locked(state: Path) -> Iterator[None]:
     """One command at a time: the lock is the folder that holds the state folder, so no file is left."""
-    state.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(state.parent, os.O_RDONLY | os.O_DIRECTORY)
+    with alone(state.parent, "another command on this test cluster"):
+        yield
+
+
+@contextlib.contextmanager
+def alone(folder: Path, other: str) -> Iterator[None]:
+    """One at a time of those that lock this folder; `other` is what a second one says that it waits for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("waiting for another command on this test cluster to end", flush=True)
+            print(f"waiting for {other} to end", flush=True)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

@@ -17,7 +17,7 @@ from tests.cluster.kueue_part import MANAGED, bring_up, take_down
 from tests.cluster.layout import Layout
 from tests.cluster.runs import LONG, RESOURCE, Lab, laboratory, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]  # it may have to be built
+pytestmark = [pytest.mark.cluster, pytest.mark.kueue, pytest.mark.timeout(1800)]  # it may have to be built
 
 QUEUE = "team-a"
 API = "kueue.x-k8s.io/v1beta2"

@@ -25,7 +25,17 @@ draft.write_text(json.dumps(told))
 draft.rename(pathlib.Path(sys.argv[1], "rank" + os.environ["RANK_ID"]))
 """
 SLEEP = TELL + "\nimport time\ntime.sleep(60)"
-FAIL_LAST = TELL + "\nimport time\nos.environ['RANK_ID'] == '2' and os._exit(5)\ntime.sleep(60)"
+FAIL_LAST = (
+    TELL
+    + """
+import time
+while os.environ["RANK_ID"] == "2":
+    len(list(pathlib.Path(sys.argv[1]).glob("rank[012]"))) == 3 and os._exit(5)
+    time.sleep(0.01)
+time.sleep(60)
+"""
+)
+"""Rank 2 fails, once all have told of themselves."""
 
 
 @pytest.fixture

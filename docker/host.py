@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.cluster.machine import alone
 
 PROGRAMS = ("buildah", "debootstrap")
 PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout")
@@ -77,10 +78,5 @@ def step(name: str) -> Iterator[None]:
 @contextmanager
 def one_at_a_time(cache: Path) -> Iterator[None]:
     """The lock is the cache folder itself: no file is left, and a killed build holds nothing."""
-    cache.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with alone(cache, "another build of images"):
         yield
-    finally:
-        os.close(descriptor)

@@ -267,10 +267,11 @@ def _options(values: Mapping[str, Any]) -> list[str]:
 
 
 def _artifacts(name: str, spec: RunSpec, profile: Profile) -> tuple[str, ...]:
+    if name == layout.EXPORT:
+        return exports.files(spec, profile)
     return {
         layout.TRAIN: (f"{layout.CHECKPOINTS}/*.ckpt", layout.METRICS),
         layout.EVALUATE: (layout.LFW, layout.SCORES),
-        layout.EXPORT: exports.files(spec, profile) if name == layout.EXPORT else (),
         layout.INFER310: (layout.LFW, layout.EMBEDDINGS),
     }[name]
 

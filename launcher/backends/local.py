@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import chain, infer310, names, profiles, progress, record
+from launcher import chain, names, progress, record
 from launcher import resize as resizes
-from launcher.backends import LogLine, LogQuery, Submission, local_logs, supervisor
+from launcher.backends import LogLine, LogQuery, Submission, local_devices, local_logs, supervisor
 from launcher.errors import BackendError, LauncherError, UsageError
 from launcher.plan import Plan
 from launcher.processes import rank
@@ -149,9 +149,7 @@ class LocalBackend:
                     shutil.rmtree(left, ignore_errors=True)
 
     def _require_devices(self, plan: Plan) -> None:
-        lacking = [profiles.missing_devices(plan.profile, plan.devices)]
-        lacking += [profiles.missing_devices(own, 1, instead=infer310.ON_CPU) for own in plan.own_profiles]
-        for missing in filter(None, lacking):
+        if missing := local_devices.missing(plan):
             raise UsageError(missing)
 
     def _is_done(self, folder: Path, plan: Plan) -> bool:

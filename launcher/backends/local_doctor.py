@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from launcher import infer310, lite_programs, profiles, spec_file
+from launcher import lite_programs, spec_file
+from launcher.backends import local_devices
 from launcher.doctor import Finding, error, ok, warning
 from launcher.plan import Plan
 from launcher.processes import msrun
@@ -38,9 +39,7 @@ def examine(plan: Plan) -> Iterator[Finding]:
 
 
 def devices(plan: Plan) -> Finding:
-    lacking = [profiles.missing_devices(plan.profile, plan.devices)]
-    lacking += [profiles.missing_devices(own, 1, instead=infer310.ON_CPU) for own in plan.own_profiles]
-    for missing in filter(None, lacking):
+    if missing := local_devices.missing(plan):
         text, _, advice = missing.rpartition("; ")
         return error("devices", text, advice)
     processors = len(os.sched_getaffinity(0))

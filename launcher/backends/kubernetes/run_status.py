@@ -74,8 +74,10 @@ def see(api: Api, run: str | Plan, now: float, *, quick: bool = False) -> Seen:
         look = observe.look(job, pods, events(api, job, pods))
     if published:
         return Seen(_with_runner(published, look), published, status_map, look)
-    if job is None and (plan_map := find_plan(api, run)) and (other := annotation(plan_map, names.ANNOTATION_TARGET)):
-        return Seen(_elsewhere(plan_of(plan_map), other, now), None, status_map, look)
+    if job is None and (plan_map := find_plan(api, run)):
+        made = plan_of(plan_map)
+        if other := annotation(plan_map, names.ANNOTATION_TARGET):
+            return Seen(_elsewhere(made, other, now), None, status_map, look)
     return Seen(_unpublished(made or read_plan(api, run), status_map, job, look, now), None, status_map, look)
 
 

@@ -54,6 +54,8 @@ class _Track:
     cpu_s: float
     waited_s: float
     stopped_since: float | None = None
+    passed_since: float | None = None
+    """Since when another rank is further in the phase in which they go together."""
 
 
 class HangWatch:
@@ -76,6 +78,7 @@ class HangWatch:
         self._last_look = now
         for look in (*workers, *helpers):
             self._note(now, look)
+        self._note_passed(now, workers)
         return self._stopped(now, [*workers, *helpers]) or self._silent(now, workers) or self._stalled(now, workers)
 
     def _note(self, now: float, look: Seen) -> None:
@@ -83,7 +86,7 @@ class HangWatch:
         track = self._tracks.setdefault(look.name, _Track(progress, now, now, look.cpu_s, look.waited_s))
         track.waited_s = min(track.waited_s, look.waited_s)
         if progress != track.progress:
-            track.progress, track.progressed = progress, now
+            track.progress, track.progressed, track.passed_since = progress, now, None
             self._worked(track, now, look)
         elif look.reads or _is_at_work(look.cpu_s - track.cpu_s, look.waited_s - track.waited_s, now - track.worked):
             self._worked(track, now, look)
@@ -91,6 +94,14 @@ class HangWatch:
             track.stopped_since = None
         elif track.stopped_since is None:
             track.stopped_since = now
+
+    def _note_passed(self, now: float, ranks: Sequence[Seen]) -> None:
+        for look in ranks:
+            track = self._tracks[look.name]
+            if not any(_is_further(other, look) for other in ranks):
+                track.passed_since = None
+            elif track.passed_since is None:
+                track.passed_since = now
 
     def _worked(self, track: _Track, now: float, look: Seen) -> None:
         track.worked, track.cpu_s, track.waited_s = now, look.cpu_s, look.waited_s
@@ -110,9 +121,19 @@ class HangWatch:
         # The one that is furthest back is the one that the others wait for.
         behind = min(silent, key=lambda look: (look.epoch, look.step, self._tracks[look.name].worked))
         since = now - self._tracks[behind.name].worked
-        if working and not _left_behind(behind, working):
+        if working and not self._left_behind(now, behind, working):
             return None
         return Hang(behind.name, f"{_words(behind)} has neither progressed nor used its processor for {since:.0f} s")
+
+    def _left_behind(self, now: float, silent: Seen, working: Sequence[Seen]) -> bool:
+        """Whether all who work are in the common phase and further: nobody is left whom the silent one may wait for.
+
+        A rank says its steps about every second, one of another pod later still: where a wait ends, some are seen a
+        step further before others are.
+        """
+        since = self._tracks[silent.name].passed_since
+        long = since is not None and now - since >= self._policy.heartbeat_s
+        return long and all(_is_further(look, silent) for look in working)
 
     def _stalled(self, now: float, ranks: Sequence[Seen]) -> Hang | None:
         stalled = [look for look in ranks if now - self._tracks[look.name].progressed >= self._policy.stall_s]
@@ -127,11 +148,8 @@ def _is_at_work(cpu_s: float, waited_s: float, elapsed_s: float) -> bool:
     return cpu_s > BUSY_SHARE * elapsed_s or cpu_s + waited_s > STARVED_SHARE * elapsed_s
 
 
-def _left_behind(silent: Seen, working: Sequence[Seen]) -> bool:
-    """Whether all who work are in the common phase and further: nobody is left whom the silent one may wait for."""
-    return silent.phase == TRAINING and all(
-        look.phase == TRAINING and (look.epoch, look.step) > (silent.epoch, silent.step) for look in working
-    )
+def _is_further(look: Seen, other: Seen) -> bool:
+    return look.phase == other.phase == TRAINING and (look.epoch, look.step) > (other.epoch, other.step)
 
 
 def _words(look: Seen) -> str:

@@ -90,6 +90,18 @@ def test_a_rank_that_waits_for_the_solo_work_of_another_is_left_alone() -> None:
     assert when == 600
 
 
+def test_a_rank_that_is_seen_a_step_behind_at_the_end_of_a_long_wait_is_left_alone() -> None:
+    """Rank 0 has worked for the others, and its next step is seen before theirs: they are in another pod."""
+    when, _ = first_hang(
+        HangWatch(POLICY),
+        600,
+        lambda t: look(0, step=10 + t // 100, cpu=t),
+        lambda t: look(1, step=10 + max(t - 5, 0) // 100),
+    )
+
+    assert when == 600
+
+
 def test_a_silent_rank_that_busy_ones_left_behind_is_a_hang() -> None:
     """Where waiting costs processor time, the others seem at work."""
     when, hang = first_hang(

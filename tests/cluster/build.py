@@ -1,4 +1,7 @@
-"""Builds the Go programs of `kube/` and `kueue/` once for each content of their folder."""
+"""Builds the Go programs of `kube/` once for each content of the folder.
+
+They are one module: Kueue is compiled from the packages that the cluster's parts have compiled already.
+"""
 
 from __future__ import annotations
 
@@ -14,47 +17,50 @@ from pathlib import Path
 from tests.cluster.layout import KUBERNETES
 from tests.cluster.machine import alone
 
-SOURCE = Path(__file__).parent
+SOURCE = Path(__file__).parent / "kube"
 MAJOR, MINOR = KUBERNETES.lstrip("v").split(".")[:2]
 VERSION = {"gitVersion": KUBERNETES, "gitMajor": MAJOR, "gitMinor": MINOR}
 STAMPS = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in VERSION.items())
 COSTS = {
     "kube": " (about 7 minutes on 2 cores where Go has nothing cached)",
-    "kueue": " (about 5 minutes more on 2 cores where Go has nothing cached)",
+    "kueue": " (a minute or two more on 2 cores where Go has nothing cached)",
 }
 IN_MEMORY = "-X sigs.k8s.io/kueue/pkg/visibility.certDir="  # a certificate of its own, not written to /visibility
-PROGRAMS = {  # name -> folder, package, linker flags
-    "kube": ("kube", ".", f"-s -w {STAMPS}"),
-    "pod": ("kube", "./pod", "-s -w"),
-    "kueue": ("kueue", "sigs.k8s.io/kueue/cmd/kueue", f"-s -w {IN_MEMORY}"),
+PROGRAMS = {  # name -> package, linker flags
+    "kube": (".", f"-s -w {STAMPS}"),
+    "pod": ("./pod", "-s -w"),
+    "kueue": ("sigs.k8s.io/kueue/cmd/kueue", f"-s -w {IN_MEMORY}"),
 }
 
 
-def sources(folder: Path) -> dict[str, bytes]:
+def sources() -> dict[str, bytes]:
     """Files that decide what is built."""
-    paths = [folder / "go.mod", folder / "go.sum", *sorted(folder.rglob("*.go"))]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    paths = [SOURCE / "go.mod", SOURCE / "go.sum", *sorted(SOURCE.rglob("*.go"))]
+    return {str(path.relative_to(SOURCE)): path.read_bytes() for path in paths}
 
 
 def digest(files: Mapping[str, bytes], compiler: str, program: str) -> str:
     """Twelve hexadecimal digits that name one build."""
-    _, package, flags = PROGRAMS[program]
+    package, flags = PROGRAMS[program]
     seen = hashlib.sha256(f"{compiler}\0{package}\0{flags}".encode())
     for name, content in sorted(files.items()):
-        belongs = name.startswith("pod/") == (program == "pod") or name in ("go.mod", "go.sum")
-        if belongs:
+        if name in ("go.mod", "go.sum") or owner(name) == program:
             seen.update(f"\0{name}\0{len(content)}\0".encode() + content)
     return seen.hexdigest()[:12]
 
 
+def owner(source: str) -> str:
+    """The program that a file of ours belongs to; all of Kueue comes from its module."""
+    return "pod" if source.startswith("pod/") else "kube"
+
+
 def built(program: str, cache: Path) -> Path:
     """The program's path in the cache, compiled if it is not there yet (`kube`, `kueue`: minutes)."""
-    folder = SOURCE / PROGRAMS[program][0]
-    path = cache / f"{program}-{digest(sources(folder), compiler(), program)}"
+    path = cache / f"{program}-{digest(sources(), compiler(), program)}"
     if not path.exists():
         with alone(building(path, program), f"another build of {program}"):
             if not path.exists():
-                print(f"building {path.name} from {folder}{COSTS.get(program, '')}", flush=True)
+                print(f"building {path.name} from {SOURCE}{COSTS.get(program, '')}", flush=True)
                 compile_to(path, program)
     return path
 
@@ -69,7 +75,7 @@ def compiler() -> str:
         command = ["go", "version"]
         return subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, check=True).stdout.strip()
     except FileNotFoundError:
-        raise SystemExit("error: no `go` on PATH: the test cluster needs Go 1.24 or later; install it") from None
+        raise SystemExit("error: no `go` on PATH: the test cluster needs Go 1.25 or later; install it") from None
 
 
 def compile_to(path: Path, program: str) -> None:
@@ -78,12 +84,12 @@ def compile_to(path: Path, program: str) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for left in place.iterdir():  # of a killed build
         shutil.rmtree(left)
-    folder, package, flags = PROGRAMS[program]
+    package, flags = PROGRAMS[program]
     with tempfile.TemporaryDirectory(dir=place) as made:
         output = Path(made) / program
         command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(output), package]
-        if subprocess.run(command, cwd=SOURCE / folder, env={**os.environ, "CGO_ENABLED": "0"}).returncode:
-            raise SystemExit(f"error: go could not build {program} in {SOURCE / folder} (its words stand above)")
+        if subprocess.run(command, cwd=SOURCE, env={**os.environ, "CGO_ENABLED": "0"}).returncode:
+            raise SystemExit(f"error: go could not build {program} in {SOURCE} (its words stand above)")
         output.rename(path)
     for old in superseded(path.parent.glob(f"{program}-*")):
         old.unlink()
@@ -94,10 +100,10 @@ def superseded(builds: Iterable[Path], keep: int = 3) -> list[Path]:
     return sorted(builds, key=lambda build: build.stat().st_mtime, reverse=True)[keep:]
 
 
-def module(program: str, name: str) -> Path:
-    """Folder of a Go module that the program is made of, fetched if need be: its manifests and CRDs lie there."""
+def module(name: str) -> Path:
+    """Folder of a Go module that the programs are made of, fetched if need be: its manifests and CRDs lie there."""
     command = ["go", "mod", "download", "-json", name]
-    done = subprocess.run(command, cwd=SOURCE / PROGRAMS[program][0], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"error: go could not fetch {name}: {done.stderr.strip() or done.stdout.strip()}")
     return Path(json.loads(done.stdout)["Dir"])

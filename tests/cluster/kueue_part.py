@@ -105,7 +105,7 @@ def _endpoints(service: str, port: int) -> dict[str, Any]:
 
 def manifests(kubectl: Kubectl) -> list[dict[str, Any]]:
     """As its module has them (`config/default`), adapted."""
-    folder = module("kueue", "sigs.k8s.io/kueue") / "config" / "default"
+    folder = module("sigs.k8s.io/kueue") / "config" / "default"
     return adapted(yaml.load_all(kubectl("kustomize", str(folder)), Loader=yaml.CSafeLoader))
 
 

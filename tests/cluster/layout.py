@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-KUBERNETES = "v1.34.4"
+KUBERNETES = "v1.35.4"
 SERVICES = "10.96.0.0/16"
 PODS = "10.244.0.0/16"
 API_SERVICE = "10.96.0.1"

@@ -41,7 +41,7 @@ def disturbed(lab: Lab) -> RunStatus:
 
 def test_a_lost_pod_costs_one_restart_of_all_ranks_from_the_last_checkpoint(lab: Lab, disturbed: RunStatus) -> None:
     (stage,) = disturbed.stages
-    assert (disturbed.state, stage.attempts) == (State.SUCCEEDED, 2), disturbed
+    assert (disturbed.state, stage.attempts) == (State.SUCCEEDED, 2), json.dumps(lab.attempts("two"), indent=1)
     assert (disturbed.nodes, disturbed.devices) == (2, 2)
     assert stage.progress is not None
     assert (stage.progress.ranks, stage.progress.step) == (4, 24)

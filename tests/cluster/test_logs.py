@@ -269,7 +269,7 @@ def test_the_command_waits_shows_all_and_ends_with_the_runs_exit_code(
     afterwards = launcher(kubectl, tmp_path, *words, "--merge")
 
     assert followed.returncode == 1, followed.stderr
-    assert followed.stderr.startswith("waiting for run/demo (Pending")
+    assert followed.stderr.startswith(("waiting for run/demo (Pending", "waiting for run/demo (Starting"))
     assert followed.stderr.splitlines()[-1].startswith("error: run/demo Failed in train: ConfigurationError: ")
     assert followed.stdout.startswith("[train] attempt 1 of train begins, 1 process(es)\n[train 0] ")
     assert "no.txt" in followed.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from launcher.backends.kubernetes import observe
 from launcher.backends.kubernetes.api import Object
@@ -47,7 +48,9 @@ def _together(
         absent = next(index for index in range(nodes) if index not in seen)
         return _of_pod(absent, rest) if rest.ended else _waits(seen, nodes, absent, rest)
     if failed:
-        return _of_pod(failed[0], seen[failed[0]])
+        end = _finished_at(newest[failed[0]])
+        cause = next((index for index in sorted(seen) if _was_leaving(newest[index], seen[index], end)), failed[0])
+        return replace(_of_pod(cause, seen[cause]), ended=True)
     if all(one.ended for one in seen.values()):
         return seen[0]
     waiting = next((index for index in sorted(seen) if not seen[index].working and not seen[index].ended), None)
@@ -86,12 +89,26 @@ def _newest(pods: Sequence[Object]) -> dict[int, Object]:
 def _order(pod: Object, look: Look) -> tuple[bool, bool, str]:
     """The cause first, then by time. Of those that were told to end, one that was deleted is the cause of one that only
     ended: they hear of each other, and the cause may be the last to go."""
+    return _fell_with_others(pod, look), not look.reason, _finished_at(pod)
+
+
+def _finished_at(pod: Object) -> str:
+    """Of its container, as the cluster writes it; empty while it runs."""
     ends = [
         container["state"]["terminated"].get("finishedAt") or ""
         for container in pod.get("status", {}).get("containerStatuses") or ()
         if "terminated" in container.get("state", {})
     ]
-    return _fell_with_others(pod, look), not look.reason, ends[0] if ends else ""
+    return ends[0] if ends else ""
+
+
+def _was_leaving(pod: Object, look: Look, end: str) -> bool:
+    """Whether somebody had the pod deleted before another one's `end`, and it still takes its leave."""
+    metadata = pod["metadata"]
+    if look.ended or not look.reason or not metadata.get("deletionTimestamp") or not end:
+        return False
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    return datetime.fromisoformat(metadata["deletionTimestamp"]) - grace <= datetime.fromisoformat(end)
 
 
 def _fell_with_others(pod: Object, look: Look) -> bool:

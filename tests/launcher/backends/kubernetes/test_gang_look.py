@@ -88,6 +88,24 @@ def test_a_pod_that_was_deleted_is_the_cause_of_one_that_ended_before_it() -> No
     assert (seen.ended, seen.reason, seen.message) == (True, "PodDeleted", "pod 1: its pod was deleted")
 
 
+def test_a_pod_that_takes_its_leave_is_the_cause_of_one_that_ended_before_it() -> None:
+    """It hears that it is to go, tells the other, and has more to write than that one."""
+    leaving = pod(1, "running", deleted=True)
+    leaving["metadata"]["deletionGracePeriodSeconds"] = 8
+    ended = pod(0, "terminated", 143, at="2026-01-01T00:00:02Z")
+    for conditions in ((), ("FailureTarget",)):
+        seen = look(job(*conditions), [ended, leaving], (), 2)
+        assert (seen.ended, seen.reason, seen.message) == (True, "PodDeleted", "pod 1: its pod was deleted")
+
+
+def test_a_pod_that_the_job_deletes_for_another_is_not_its_cause() -> None:
+    leaving = pod(1, "running", deleted=True)
+    leaving["metadata"]["deletionGracePeriodSeconds"] = 3
+    ended = pod(0, "terminated", 143, at="2026-01-01T00:00:02Z")
+    seen = look(job("FailureTarget"), [ended, leaving], (), 2)
+    assert (seen.ended, seen.exit_code, seen.reason) == (True, 143, "")
+
+
 def test_a_pod_that_is_gone_is_the_cause_when_the_others_were_told_to_end() -> None:
     fell = pod(0, "terminated", 143, at="2026-01-01T00:00:01Z", deleted=True)
     seen = look(job("Failed"), [fell], (), 2)

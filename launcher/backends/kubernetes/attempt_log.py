@@ -118,6 +118,8 @@ class AttemptLog:
                 yield Line(record.text, record.when)
         except NotKept as error:
             self._say(f"{error}; lines of {self.stage}, attempt {self.attempt}, may be missing here")
+            if window.lines:
+                self._recent, self._taken = [], None
             yield from self._take(window, 0)
             return
         ours = [each.text for each in window.lines if pod_output.is_ours(each.text)]

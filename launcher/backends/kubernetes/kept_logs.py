@@ -105,6 +105,8 @@ class ReaderPods:
             except read_log.Incomplete as error:
                 self._max_bytes //= _LESS if tries else 1
                 fault = error
+        if isinstance(fault.__cause__, Unreachable):
+            raise fault.__cause__  # it is there, and may be read once the connections hold
         raise NotKept(f"logs of run/{self._plan.run} on the storage cannot be read: {fault}")
 
     def _ask(self, wanted: Wanted) -> tuple[list[Record], bool]:
@@ -155,7 +157,7 @@ class ReaderPods:
         try:
             return list(self._api.log(name, {"container": names.CONTAINER}))
         except Unreachable as error:
-            raise read_log.Incomplete(str(error)) from None
+            raise read_log.Incomplete(str(error)) from error
 
     def _events(self, name: str) -> list[Object]:
         try:

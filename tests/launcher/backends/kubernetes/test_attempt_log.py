@@ -157,6 +157,13 @@ def test_without_the_storage_it_is_said_what_is_missing(kubelet: FakeKubelet, ke
     assert reader.given == [BEGIN, *numbered(2, 2)]
     assert reader.said == ["a reader cannot be made: forbidden; lines of train, attempt 1, may be missing here"]
 
+    kubelet.print(pod, *numbered(4, 2))
+    kubelet.rotate(pod)
+    kubelet.print(pod, *numbered(6, 2))
+    kept.before_read = lambda: None
+    reader.finish(pod)
+    assert reader.given == [BEGIN, *numbered(2, 6)], "what came before the gap is not given again"
+
 
 def test_one_may_begin_late_and_still_misses_nothing_after(kubelet: FakeKubelet, kept: FakeKept) -> None:
     pod = kubelet.start("train", 1)

@@ -118,6 +118,17 @@ def test_what_never_fits_is_said(api: Cluster, plan: Plan) -> None:
     assert left(api) == []
 
 
+def test_a_connection_that_breaks_again_and_again_does_not_hide_that_it_is_kept(api: Cluster, plan: Plan) -> None:
+    """Whoever follows asks again: `Unreachable` passes, `NotKept` does not."""
+    api.fail("log", "pods", Unreachable("the connection was cut"), times=kept_logs.TRIES)
+
+    reader = readers(api, plan)
+    with pytest.raises(Unreachable, match="was cut"):
+        list(reader.read(WANTED))
+    assert left(api) == []
+    assert [each.number for each in reader.read(WANTED)] == list(range(900))
+
+
 def test_an_account_that_may_not_make_pods_is_told_so(api: Cluster, plan: Plan) -> None:
     api.fail("create", "pods", ApiError("pods is forbidden: User 'x' cannot create resource 'pods'", 403, "Forbidden"))
 

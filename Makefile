@@ -61,7 +61,7 @@ check: lint test  ## lint and test
 cluster:  ## a real Kubernetes on this machine, for tests (root; first build about 7 minutes, then a boot under 30 s)
 	@$(PYTHON) -m tests.cluster up
 
-cluster-build:  ## only compile its programs, and Kueue (once: about 9 minutes)
+cluster-build:  ## only compile its programs, and Kueue (once: about 10 minutes)
 	@$(PYTHON) -m tests.cluster build
 
 cluster-down:  ## stop it and leave nothing behind but its caches

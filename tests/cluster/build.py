@@ -23,7 +23,7 @@ VERSION = {"gitVersion": KUBERNETES, "gitMajor": MAJOR, "gitMinor": MINOR}
 STAMPS = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in VERSION.items())
 COSTS = {
     "kube": " (about 7 minutes on 2 cores where Go has nothing cached)",
-    "kueue": " (a minute or two more on 2 cores where Go has nothing cached)",
+    "kueue": " (about 3 minutes more on 2 cores where Go has nothing cached)",
 }
 IN_MEMORY = "-X sigs.k8s.io/kueue/pkg/visibility.certDir="  # a certificate of its own, not written to /visibility
 PROGRAMS = {  # name -> package, linker flags

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sphereface import align
+from sphereface import align, runtime
+from sphereface.config import resolve
+
+
+@pytest.fixture(autouse=True, scope="session")
+def on_the_processor() -> None:
+    """Graph mode with oneDNN's fast code, as in every process of ours: whichever test comes first."""
+    runtime.use_device(resolve())
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,6 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def graph_mode() -> None:
-    ms.set_context(mode=ms.GRAPH_MODE)
-
-
 class Evaluate(nn.Cell):  # type: ignore[misc]
     """(embeddings, labels, annealing) -> loss, gradient of the embeddings, gradient of the class weights."""
 

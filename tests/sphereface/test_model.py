@@ -22,11 +22,6 @@ from sphereface.model import (
 Array = np.ndarray[Any, Any]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def graph_mode() -> None:
-    ms.set_context(mode=ms.GRAPH_MODE)
-
-
 @pytest.fixture(scope="module")
 def network() -> SphereNet:
     """Depth 10 with biases; its PReLU slopes and biases differ, so that a mix-up of any two shows."""

@@ -29,11 +29,6 @@ class Backward(nn.Cell):  # type: ignore[misc]
         return inputs[0], weights[0]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def graph_mode() -> None:
-    ms.set_context(mode=ms.GRAPH_MODE)
-
-
 @pytest.fixture(scope="module")
 def inputs() -> Arrays:
     random = np.random.default_rng(1)

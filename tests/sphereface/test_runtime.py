@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
+import platform
+import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -26,6 +31,37 @@ def test_a_process_by_itself_is_rank_0_of_1() -> None:
     ranks = runtime.start(resolve(), environ)
     assert (ranks.rank, ranks.size, ranks.is_master) == (0, 1, True)
     assert "OMP_NUM_THREADS" not in environ
+
+
+CONVOLUTIONS = """
+import mindspore as ms, numpy as np
+from sphereface import runtime
+from sphereface.config import resolve
+runtime.start(resolve())
+from sphereface.model import SphereNet
+network = SphereNet("sphereface4a")
+images = ms.Tensor(np.zeros((4, 3, 112, 96), np.float32))
+ms.value_and_grad(network, None, network.trainable_params())(images)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN's choice among implementations for x86_64")
+def test_no_convolution_is_left_to_the_reference_code_of_onednn() -> None:
+    """Which is some 50 times slower, and what oneDNN would take on a processor with AVX-512."""
+    environ = {**os.environ, "ONEDNN_VERBOSE": "1"}
+    environ.pop("ONEDNN_MAX_CPU_ISA", None)
+    printed = subprocess.run(
+        [sys.executable, "-c", CONVOLUTIONS], env=environ, capture_output=True, text=True, check=True, timeout=200
+    ).stdout
+    done = re.findall(r",exec,cpu,convolution,([^,]+),(\w+)", printed)
+    assert {kind for _, kind in done} == {"forward_training", "backward_data", "backward_weights"}, printed[-2000:]
+    assert [name for name, _ in done if "ref" in name] == []
+
+
+def test_another_choice_of_onednns_instructions_is_kept() -> None:
+    environ = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}
+    runtime.use_device(resolve(), environ)
+    assert environ["ONEDNN_MAX_CPU_ISA"] == "AVX512_CORE"
 
 
 def test_ranks_that_nobody_launched_are_refused() -> None:

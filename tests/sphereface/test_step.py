@@ -72,12 +72,6 @@ class Reference:
         return loss, norm
 
 
-@pytest.fixture(scope="module", autouse=True)
-def graph_mode() -> None:
-    ms.set_context(mode=ms.GRAPH_MODE)
-    ms.set_device("CPU")
-
-
 @pytest.fixture
 def build() -> Callable[[Config], tuple[TrainStep, Loss]]:
     def make(config: Config) -> tuple[TrainStep, Loss]:

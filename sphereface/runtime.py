@@ -140,7 +140,7 @@ def _shun_reference_convolutions(environ: MutableMapping[str, str]) -> None:
     """oneDNN's own variable, which it reads at its first operator; whoever sets another value has it.
 
     MindSpore hands it plain layouts (NCHW, OIHW). With AVX-512 it then prefers an implementation that falls through to
-    its reference code (`jit_uni_ncsp:conv+ref:any` under ONEDNN_VERBOSE=1; oneDNN 3.10.1 of MindSpore 2.8): on an AMD
+    its reference code (`jit_uni_ncsp:conv+ref:any` under ONEDNN_VERBOSE=1; oneDNN 3.10.1 of MindSpore 2.10): on an AMD
     EPYC 1 image/s instead of the 57 of the matrix product (`x64:gemm:jit`) that it takes with AVX2.
     """
     environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")

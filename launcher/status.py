@@ -66,6 +66,8 @@ class RunStatus:
     stages: tuple[StageStatus, ...]
     nodes: int = 1
     """Pods in which it trains, each with `devices`."""
+    namespace: str = ""
+    """Where on a cluster it was seen; empty for a run of this machine."""
 
 
 SCHEMA = 1

@@ -46,6 +46,7 @@ def details(run: RunStatus, now: float, *, wide: bool = False) -> str:
     """What `status RUN` prints: the run as `kubectl describe` would, its stages, why, and the result."""
     facts = [
         ("Name", run.run),
+        *([("Namespace", run.namespace)] if run.namespace else []),
         ("State", run.state),
         ("Devices", _devices(run)),
         ("Backend", run.backend),

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from launcher import names, render
 from launcher import plan as plans
@@ -76,10 +77,9 @@ class KubernetesBackend:
         return Submission(plan.run, "created" if never_made else "resumed", State.PENDING)
 
     def observe(self, run: str | None = None) -> tuple[RunStatus, ...]:
-        if run is not None:
-            return (self._see(run).status,)
-        runs = run_status.see_all(self._api, self._clock())
-        return tuple(sorted(runs, key=lambda each: (each.created, each.run)))
+        runs = [self._see(run).status] if run is not None else run_status.see_all(self._api, self._clock())
+        here = (replace(each, namespace=self._api.namespace) for each in runs)
+        return tuple(sorted(here, key=lambda each: (each.created, each.run)))
 
     def logs(self, run: str, query: LogQuery) -> Iterator[LogLine]:
         from launcher.backends.kubernetes import pod_logs

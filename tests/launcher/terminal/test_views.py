@@ -65,7 +65,12 @@ def test_details_end_with_the_result(after: After) -> None:
     lines = views.details(run, run.created + 60).splitlines()
     assert lines[0] == "Name:      demo"
     assert lines[-1] == "LFWACC=0.9875 std=0.0050 thd=0.3050"
-    assert not any(line.startswith("Why:") for line in lines)
+    assert not any(line.startswith(("Why:", "Namespace:")) for line in lines)
+
+
+def test_details_of_a_run_on_a_cluster_name_its_namespace(after: After) -> None:
+    run = replace(after(60), namespace="faces")
+    assert views.details(run, run.created + 60).splitlines()[:2] == ["Name:      demo", "Namespace: faces"]
 
 
 def test_why_says_a_reason_once_and_with_its_sentence(after: After) -> None:

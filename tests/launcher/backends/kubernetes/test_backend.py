@@ -177,12 +177,12 @@ def test_after_its_start_deadline_a_run_counts_as_failed_and_nothing_is_written(
     assert cluster.api.objects == before
 
 
-def test_what_the_runner_published_is_shown(cluster: Cluster) -> None:
+def test_what_the_runner_published_is_shown_with_where_it_was_seen(cluster: Cluster) -> None:
     cluster.backend.submit(plan())
     cluster.runner_pod("Running")
     assert cluster.state() == ("Starting", "")
     told = cluster.publish(State.RUNNING)
-    assert cluster.backend.observe("demo") == (told,)
+    assert cluster.backend.observe("demo") == (dataclasses.replace(told, namespace="lab"),)
 
 
 def test_of_a_run_that_ended_one_object_is_read(cluster: Cluster) -> None:
@@ -271,10 +271,10 @@ def test_list_is_oldest_first_and_true_for_those_that_nobody_drives(cluster: Clu
     cluster.backend.submit(plan("c-lost"))
     cluster.api.delete("jobs", "c-lost-runner")
     found = cluster.backend.observe()
-    assert [(run.run, run.state.value) for run in found] == [
-        ("b-waits", "Pending"),
-        ("c-lost", "Unknown"),
-        ("demo", "Succeeded"),
+    assert [(run.run, run.state.value, run.namespace) for run in found] == [
+        ("b-waits", "Pending", "lab"),
+        ("c-lost", "Unknown", "lab"),
+        ("demo", "Succeeded", "lab"),
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import debian
 from tests.cluster.machine import alone
 
 PROGRAMS = ("buildah", "debootstrap")
@@ -47,11 +47,9 @@ def pip_settings(listed: str, environ: Mapping[str, str]) -> Pip:
 
 
 def install_programs() -> None:
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if missing:
-        with step(f"apt-get install {' '.join(missing)}"):
-            run("apt-get", "update")
-            run("apt-get", "install", "--yes", "--no-install-recommends", *missing)
+    if missing := debian.missing({name: name for name in PROGRAMS}):
+        with step("apt-get"):
+            debian.install(missing)
 
 
 def has_image(tag: str) -> bool:

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.cluster import machine
+from tests.cluster import debian
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "ascend310_infer"
@@ -69,10 +69,10 @@ def main() -> int:
 
 def install(packages: dict[str, str]) -> None:
     """Debian packages that are missing; root's apt-get installs them, others are told."""
-    missing = machine.missing(packages)
+    missing = debian.missing(packages)
     if missing and (os.geteuid() != 0 or shutil.which("apt-get") is None):
         raise BuildError(f"packages are missing; as root: apt-get install {' '.join(missing)}")
-    machine.install(missing)
+    debian.install(missing)
 
 
 def lite_root() -> Path:

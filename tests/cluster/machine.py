@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cluster import debian
 from tests.cluster.layout import DEVICE_FOLDER, NODES, SERVICES, Layout
 from tests.cluster.processes import write
 
@@ -48,30 +49,13 @@ FAKE_FILE = "fake-accelerators"
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-def missing(packages: dict[str, str] = PACKAGES) -> list[str]:
-    """Debian packages whose command (or file) is not on this machine."""
-    return [package for sign, package in packages.items() if not (Path(sign).exists() or shutil.which(sign))]
-
-
 def install_missing() -> None:
     """SystemExit: not root, or apt-get cannot install what is missing."""
     if os.geteuid() != 0:
         raise SystemExit("error: the test cluster makes bridges, mounts and cgroups: run it as root")
     if shutil.which("kubectl") is None:
         print("note: no kubectl on PATH; the cluster tests need it (1.23 or later)", flush=True)
-    install(missing())
-
-
-def install(packages: list[str]) -> None:
-    """SystemExit: apt-get cannot install them."""
-    if not packages:
-        return
-    print(f"installing with apt-get: {' '.join(packages)}", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
-    for command in (["apt-get", "update", "--quiet"], install):
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
-            raise SystemExit(f"error: `{' '.join(command)}` failed; install {' '.join(packages)} by hand")
+    debian.install(debian.missing(PACKAGES))
 
 
 @contextlib.contextmanager

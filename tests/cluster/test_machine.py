@@ -8,14 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.cluster.layout import Layout
-from tests.cluster.machine import locked, missing, remember
-
-
-def test_only_what_is_missing_is_installed(tmp_path: Path) -> None:
-    assert missing({"sh": "dash", "no-such-command": "one", str(tmp_path): "two", "/no/such/file": "three"}) == [
-        "one",
-        "three",
-    ]
+from tests.cluster.machine import locked, remember
 
 
 def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:

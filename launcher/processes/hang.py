@@ -6,6 +6,7 @@ or stopped rank makes all of them silent, and silence alone does not say whose f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,8 @@ class HangWatch:
         self._max_gap_s = max_gap_s
         self._tracks: dict[str, _Track] = {}
         self._last_look: float | None = None
+        self._there: set[str] = set()
+        self._left = -math.inf
 
     def judge(self, now: float, workers: Sequence[Seen], helpers: Sequence[Seen] = ()) -> Hang | None:
         """None while nothing is wrong. Processes that have ended are left out.
@@ -76,10 +79,18 @@ class HangWatch:
         if self._last_look is not None and now - self._last_look > self._max_gap_s:
             self._tracks.clear()  # the watcher itself was stopped; what it did not see it cannot judge
         self._last_look = now
+        self._note_left(now, workers)
         for look in (*workers, *helpers):
             self._note(now, look)
         self._note_passed(now, workers)
         return self._stopped(now, [*workers, *helpers]) or self._silent(now, workers) or self._stalled(now, workers)
+
+    def _note_left(self, now: float, ranks: Sequence[Seen]) -> None:
+        """The others may have waited for one that has just ended, and those of another pod are seen later."""
+        there = {look.name for look in ranks}
+        if self._there - there:
+            self._left = now
+        self._there = there
 
     def _note(self, now: float, look: Seen) -> None:
         progress = (look.phase, look.epoch, look.step)
@@ -114,7 +125,8 @@ class HangWatch:
         return None
 
     def _silent(self, now: float, ranks: Sequence[Seen]) -> Hang | None:
-        silent = [look for look in ranks if now - self._tracks[look.name].worked >= self._policy.heartbeat_s]
+        limit = now - self._policy.heartbeat_s
+        silent = [look for look in ranks if max(self._left, self._tracks[look.name].worked) <= limit]
         if not silent:
             return None
         working = [look for look in ranks if look not in silent]
@@ -136,7 +148,8 @@ class HangWatch:
         return long and all(_is_further(look, silent) for look in working)
 
     def _stalled(self, now: float, ranks: Sequence[Seen]) -> Hang | None:
-        stalled = [look for look in ranks if now - self._tracks[look.name].progressed >= self._policy.stall_s]
+        limit = now - self._policy.stall_s
+        stalled = [look for look in ranks if max(self._left, self._tracks[look.name].progressed) <= limit]
         if not stalled or len(stalled) < len(ranks):
             return None
         behind = min(stalled, key=lambda look: (look.epoch, look.step, self._tracks[look.name].progressed))

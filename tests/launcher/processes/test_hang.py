@@ -50,6 +50,16 @@ def test_all_silent_is_a_hang_of_the_one_furthest_back() -> None:
     assert 50 <= when <= 52
 
 
+def test_who_waited_for_a_rank_that_has_ended_gets_its_time_from_then_on() -> None:
+    """Rank 0 writes for long, ends the last step and goes; what rank 1 does then is seen a little later."""
+    watch = HangWatch(POLICY)
+    assert first_hang(watch, 100, lambda t: look(0, cpu=0.9 * t, phase="save"), lambda _: look(1))[0] == 100
+
+    hangs = [now for now in range(100, 200) if watch.judge(float(now), [look(1)])]
+
+    assert hangs[0] == 140
+
+
 def test_threads_that_keep_connections_alive_are_not_work() -> None:
     when, hang = first_hang(HangWatch(POLICY), 100, lambda t: look(0, cpu=0.01 * t))
 

@@ -40,7 +40,8 @@ def watch(
         failures = endings.read_failures(processes.status, processes.stage.ranks)
         if failure := endings.first_failure(members, failures, meanings) or gang.failed():
             return failure
-        if exit_code == 0 or processes.lingers(now, LINGER_S):
+        well = processes.ended_well()
+        if exit_code == 0 or (well is not None and (exit_code is not None or now - well > LINGER_S)):
             return Ending(0)
         if policy.deadline_s and clock - began > policy.deadline_s:
             return Ending(1, "DeadlineExceeded", f"took longer than {policy.deadline_s:g} s", retry=False)

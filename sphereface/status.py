@@ -34,11 +34,13 @@ class Heartbeat:
     rank: int
     clock: Callable[[], float] = time.time
     _phase: str = field(default="", init=False)
+    _place: dict[str, int] = field(default_factory=dict, init=False)
     _last: float = field(default=0.0, init=False)
 
     def beat(self, phase: str, *, epoch: int = 0, step: int = 0, steps: int = 0) -> None:
-        """`phase` is one of start, compile, save, or the stage; epoch from 1, `step` of `steps` done."""
+        """`phase` is one of start, compile, save, done, or the stage; epoch from 1, `step` of `steps` done."""
         now = self.clock()
+        self._place = {"epoch": epoch, "step": step, "steps": steps}
         soon = phase == self._phase and now - self._last < INTERVAL
         last = 0 < steps <= step  # is what stays to be seen, however soon it comes
         if self.folder is None or (soon and not last):
@@ -46,10 +48,14 @@ class Heartbeat:
         self._phase, self._last = phase, now
         value = {
             "schema": SCHEMA, "pid": os.getpid(), "rank": self.rank, "time": now,
-            "phase": phase, "epoch": epoch, "step": step, "steps": steps,
+            "phase": phase, **self._place,
         }  # fmt: skip
         with contextlib.suppress(OSError):
             atomic.write_json(layout.heartbeat_file(self.folder, self.rank), value)
+
+    def done(self) -> None:
+        """Nothing is left to do here or on any other rank: however this process ends now, it has ended well."""
+        self.beat("done", **self._place)
 
 
 def report_failure(

@@ -94,12 +94,14 @@ def _read_failure(status: Path, number: int) -> RankFailure | None:
 
 
 def _is_failure(member: Member, members: Sequence[Member]) -> bool:
-    """The scheduler may end, well or not, once no rank needs it; but not before."""
+    """The scheduler may end, well or not, once no rank needs it, but not before; their starter, once all ended well."""
     if not member.failed:
         return False
-    ranks = [other.ended for other in members if other.name.startswith("rank_")]
-    over = bool(ranks) and None not in ranks
-    return member.name != rank.SCHEDULER or not over
+    ranks = [other for other in members if other.name.startswith("rank_")]
+    over = bool(ranks) and all(other.ended is not None for other in ranks)
+    if member.name == rank.SCHEDULER:
+        return not over
+    return not starter.is_starter(member.name) or not over or any(other.exit_code != 0 for other in ranks)
 
 
 def _is_stopped(member: Member) -> bool:

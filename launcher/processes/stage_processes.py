@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from launcher import ascend, names
+from launcher import ascend, names, progress
 from launcher.plan import Stage
 from launcher.processes import msrun, process_tree, rank, rank_logs, starter
 from launcher.processes.process_tree import Process
@@ -23,6 +23,8 @@ _INHERITED_FROM_MPI = ("OMPI_COMM", "PMIX_")
 """What would tell the first rank that it is one of somebody else's: MindSpore takes its number from these."""
 _TABLES = (ascend.RANK_TABLE_FILE, ascend.RANK_TABLE_FILE_OLD)
 """MindSpore refuses msrun's ranks with a table that knows nothing of them."""
+DONE = "done"
+"""Phase of a rank's last heartbeat: every rank has come to the end."""
 _POLL_S = 0.05
 
 
@@ -113,15 +115,17 @@ class StageProcesses:
                 self.members[name] = self._seen(member, now)
         if self._several and any(self._is_untold(name) for name in self.ranks):
             self._ask_starter()
+        for number, name in zip(self.numbers, self.ranks, strict=True):
+            self._excuse(number, name)
         if sum(self._fell(name, now) for name in self.ranks) > 1:
             self._put_first(now)
         return list(self.members.values())
 
-    def lingers(self, now: float, limit_s: float) -> bool:
-        """Whether all ranks ended longer than `limit_s` ago, none of them badly, and msrun is still there."""
+    def ended_well(self) -> float | None:
+        """When the last rank ended, where all of them have and none badly."""
         ranks = [self.members[name] for name in self.ranks if name in self.members]
         ended = [member.ended for member in ranks if member.ended is not None and not member.failed]
-        return len(ended) == len(self.ranks) and now - max(ended) > limit_s
+        return max(ended) if len(ended) == len(self.ranks) else None
 
     def first_exit(self) -> int | None:
         """How the process that holds all the others (msrun, or the one rank) ended; None while it lives."""
@@ -189,6 +193,16 @@ class StageProcesses:
         for name, code in self._reported().items():
             if self._is_untold(name):
                 self.members[name] = replace(self.members[name], exit_code=code)
+
+    def _excuse(self, number: int, name: str) -> None:
+        """A rank that had said that all of them are done has ended well, though a signal ended it: MindSpore may crash
+        at its exit, and msrun kills the others for it."""
+        member = self.members.get(name)
+        if member is None or (member.exit_code or 0) >= 0:
+            return
+        beat = progress.read_heartbeat(self.status, number)
+        if beat is not None and (beat.phase, beat.pid) == (DONE, member.process.pid):
+            self.members[name] = replace(member, exit_code=0)
 
     def _fell(self, name: str, now: float) -> bool:
         member = self.members.get(name)

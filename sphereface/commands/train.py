@@ -25,4 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         ranks = runtime.start(local)
         from sphereface.train import train
 
-        return train(local, ranks, heartbeat, stop)
+        exit_code = train(local, ranks, heartbeat, stop)
+    if exit_code == 0 and runtime.await_all(ranks):
+        heartbeat.done()
+    return exit_code

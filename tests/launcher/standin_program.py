@@ -95,6 +95,11 @@ class Rank:
             result = {"schema": 1, "stage": self.given.stage, "metrics": {"steps": self.given.steps}, "files": files}
             atomic.write_json(self.given.output / layout.RESULT, result)
         atomic.write_text(self.status / f"done_{self.rank}", "")
+        while not all((self.status / f"done_{rank}").exists() for rank in range(self.ranks)) and not self.told:
+            time.sleep(0.05)
+        self.beat("done", self.given.steps)
+        if self.trouble and self.trouble[:2] == (self.rank, self.given.steps):
+            self.misbehave(self.trouble[2])
         return 0
 
     def newest(self) -> int:

@@ -134,6 +134,24 @@ def test_how_a_program_ends_becomes_a_reason(
     assert (ended.exit_code, ended.reason, ended.retry) == (exit_code, reason, retry)
 
 
+def test_a_crash_at_the_exit_of_a_program_that_is_done_is_no_failure(folder: Path) -> None:
+    """The last step is behind it, its files are written: the heartbeat says so."""
+    ended = run(folder, "--steps", "3", "--trouble", "0:3:SIGSEGV")
+
+    assert (ended.exit_code, ended.reason) == (0, "")
+    assert (folder / "train" / layout.SUCCESS).exists()
+
+
+@pytest.mark.usefixtures("several")
+def test_a_crash_at_the_exit_of_one_rank_takes_nothing_from_the_others(folder: Path) -> None:
+    """msrun, which knows nothing of that, kills them and fails."""
+    ended = run(folder, "--steps", "3", "--trouble", "1:3:SIGSEGV", processes=2)
+
+    assert (ended.exit_code, ended.reason) == (0, "")
+    assert "exit with exception" in (folder / "train/logs/msrun.log").read_text()
+    assert (folder / "train" / layout.SUCCESS).exists()
+
+
 def test_an_earlier_result_does_not_stand_in_for_a_missing_one(folder: Path) -> None:
     assert run(folder, "--steps", "2", "--trouble", "0:1:SIGKILL", "--until", "1").exit_code == 1
     (folder / "train" / layout.RESULT).write_text('{"schema": 1, "stage": "train", "files": []}')

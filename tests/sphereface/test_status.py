@@ -33,6 +33,14 @@ def test_the_last_step_is_told_however_soon_it_comes(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "rank_0.heartbeat").read_text())["step"] == 2
 
 
+def test_done_is_told_at_the_place_that_was_reached(tmp_path: Path) -> None:
+    heartbeat = status.Heartbeat(tmp_path, 0, clock=lambda: 100.0)
+    heartbeat.beat("train", epoch=3, step=90, steps=90)
+    heartbeat.done()
+    told = json.loads((tmp_path / "rank_0.heartbeat").read_text())
+    assert (told["phase"], told["epoch"], told["step"], told["steps"]) == ("done", 3, 90, 90)
+
+
 def test_a_heartbeat_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status.Heartbeat(tmp_path / "file", 0).beat("train")

@@ -214,12 +214,23 @@ def together(faces: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     try:
         for process in processes:
             printed = process.communicate(timeout=2 * DEADLINE)[0]
-            assert process.returncode == 0, printed
+            # MindSpore may crash at the exit of a rank that is done.
+            assert process.returncode == 0 or process.pid in done(output / "status"), printed
     finally:
         for process in processes:
             process.kill()
             process.communicate()
     return output
+
+
+def done(status: Path) -> set[int]:
+    """Processes of the ranks that said that all are done."""
+    told = [json.loads(path.read_text()) for path in status.glob("*.heartbeat")]
+    return {each["pid"] for each in told if each["phase"] == "done"}
+
+
+def test_ranks_say_that_they_are_done_when_all_are(together: Path) -> None:
+    assert len(done(together / "status")) == 2
 
 
 def test_two_ranks_are_one_with_twice_the_batch(straight: Path, together: Path) -> None:

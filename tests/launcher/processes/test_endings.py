@@ -30,6 +30,15 @@ def test_nothing_failed_while_ranks_live_or_ended_well() -> None:
     assert endings.first_failure(members, []) is None
 
 
+def test_a_starter_that_fails_when_all_its_ranks_have_ended_well_takes_nothing_from_them() -> None:
+    ranks = [member("rank_0", 5.0, 0), member("rank_1", 5.0, 0)]
+
+    assert endings.first_failure([*ranks, member("scheduler", 5.5, -9), member("msrun", 6.0, 1)], []) is None
+    ending = endings.first_failure([ranks[0], member("rank_1", 5.0), member("msrun", 6.0, 1)], [])
+    assert ending is not None, "of rank 1 nobody knows how it ended"
+    assert ending.culprit == "msrun"
+
+
 def test_the_first_to_die_is_to_blame_and_not_those_killed_with_it() -> None:
     members = [member("rank_0", 6.0, -9), member("rank_1", 5.0, -11), member("scheduler"), member("msrun", 6.5, 1)]
 

@@ -43,6 +43,8 @@ RANK_TABLE = "rank_table.json"  # HCCL takes a file by its suffix
 
 STATUS_DIR_VARIABLE = "SPHEREFACE_STATUS_DIR"
 """Folder in which each rank keeps `rank_R.heartbeat` and, if it fails, leaves `rank_R.failure.json`."""
+DONE = "done"
+"""Phase of a rank's last heartbeat, once every rank has come to the end of its work."""
 
 
 def run_folder(storage: Path, run: str) -> Path:

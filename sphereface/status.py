@@ -55,7 +55,7 @@ class Heartbeat:
 
     def done(self) -> None:
         """Nothing is left to do here or on any other rank: however this process ends now, it has ended well."""
-        self.beat("done", **self._place)
+        self.beat(layout.DONE, **self._place)
 
 
 def report_failure(

@@ -98,10 +98,11 @@ def _is_failure(member: Member, members: Sequence[Member]) -> bool:
     if not member.failed:
         return False
     ranks = [other for other in members if other.name.startswith("rank_")]
-    over = bool(ranks) and all(other.ended is not None for other in ranks)
     if member.name == rank.SCHEDULER:
-        return not over
-    return not starter.is_starter(member.name) or not over or any(other.exit_code != 0 for other in ranks)
+        return not ranks or any(other.ended is None for other in ranks)
+    if starter.is_starter(member.name):
+        return not ranks or any(other.exit_code != 0 for other in ranks)
+    return True
 
 
 def _is_stopped(member: Member) -> bool:

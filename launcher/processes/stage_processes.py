@@ -23,8 +23,6 @@ _INHERITED_FROM_MPI = ("OMPI_COMM", "PMIX_")
 """What would tell the first rank that it is one of somebody else's: MindSpore takes its number from these."""
 _TABLES = (ascend.RANK_TABLE_FILE, ascend.RANK_TABLE_FILE_OLD)
 """MindSpore refuses msrun's ranks with a table that knows nothing of them."""
-DONE = "done"
-"""Phase of a rank's last heartbeat: every rank has come to the end."""
 _POLL_S = 0.05
 
 
@@ -201,7 +199,7 @@ class StageProcesses:
         if member is None or (member.exit_code or 0) >= 0:
             return
         beat = progress.read_heartbeat(self.status, number)
-        if beat is not None and (beat.phase, beat.pid) == (DONE, member.process.pid):
+        if beat is not None and (beat.phase, beat.pid) == (layout.DONE, member.process.pid):
             self.members[name] = replace(member, exit_code=0)
 
     def _fell(self, name: str, now: float) -> bool:

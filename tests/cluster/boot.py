@@ -54,8 +54,9 @@ def build() -> list[Path]:
 
 
 def fingerprint(layout: Layout) -> str:
-    """Changes with every command line and setting."""
-    everything = [[part.argv for part in parts(layout)], {str(k): v for k, v in settings(layout).items()}]
+    """Changes with every command line, setting and bridge."""
+    bridges = [[node.bridge, node.address, node.hardware_address] for node in NODES]
+    everything = [[part.argv for part in parts(layout)], {str(k): v for k, v in settings(layout).items()}, bridges]
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 

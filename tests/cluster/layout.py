@@ -37,6 +37,11 @@ class Node:
     def address(self) -> str:
         return f"{self.network}.1"
 
+    @property
+    def hardware_address(self) -> str:
+        """Of its bridge: locally administered, then the four numbers of its address."""
+        return "02:00:" + ":".join(f"{int(number):02x}" for number in self.address.split("."))
+
 
 NODES = (Node("node-a", "seed0", "10.244.0"), Node("node-b", "seed1", "10.244.1"))
 API_ADDRESS = NODES[0].address

@@ -104,7 +104,9 @@ def prepare(layout: Layout) -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for node in NODES:
         if not has_link(node.bridge):
-            ip("link", "add", node.bridge, "type", "bridge")
+            # Its own for good: else it is the lowest of its ports' and changes as pods come and go; the other pods then
+            # send to a gateway that is no more until they ask anew, half a minute and more.
+            ip("link", "add", node.bridge, "address", node.hardware_address, "type", "bridge")
             ip("addr", "add", f"{node.address}/24", "dev", node.bridge)
         ip("link", "set", node.bridge, "up")
         make_cgroup(layout.cgroup(node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.cluster.access import Kubectl, Namespace
 from tests.cluster.boot import up
 from tests.cluster.control import Control
 from tests.cluster.layout import FAKE_ACCELERATORS, FAKE_NOTE, NODES, PAUSE_IMAGE, Layout
+from tests.cluster.machine import ip
 
 pytestmark = [pytest.mark.cluster, pytest.mark.blows]
 
@@ -56,6 +58,10 @@ def statuses(kubectl: Kubectl, namespace: Namespace, name: str) -> list[dict[str
     return entries
 
 
+def hardware_address(link: str) -> str:
+    return Path("/sys/class/net", link, "address").read_text().strip()
+
+
 def test_two_nodes_are_ready_and_say_that_their_accelerators_are_fake(kubectl: Kubectl, own: bool) -> None:
     if not own:
         pytest.skip("another cluster has its own nodes")
@@ -64,6 +70,21 @@ def test_two_nodes_are_ready_and_say_that_their_accelerators_are_fake(kubectl: K
     for node in nodes:
         assert {name: int(node["status"]["allocatable"][name]) for name in FAKE_ACCELERATORS} == FAKE_ACCELERATORS
         assert "fake" in node["metadata"]["annotations"][FAKE_NOTE]
+
+
+def test_a_gateway_keeps_its_hardware_address_as_pods_come_and_go(own: bool) -> None:
+    if not own:
+        pytest.skip("another cluster has its own network")
+    assert len({hardware_address(node.bridge) for node in NODES}) == len(NODES)
+    for node in NODES:
+        before = hardware_address(node.bridge)
+        # A port with an address lower than any: Linux gives it to a bridge that was not told its own.
+        ip("link", "add", "seed-low", "address", "00:00:00:00:00:01", "type", "veth", "peer", "name", "seed-peer")
+        try:
+            ip("link", "set", "seed-low", "master", node.bridge)
+            assert hardware_address(node.bridge) == before
+        finally:
+            ip("link", "delete", "seed-low")
 
 
 def test_the_scheduler_counts_the_accelerators(kubectl: Kubectl, namespace: Namespace, own: bool) -> None:

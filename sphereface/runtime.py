@@ -13,6 +13,9 @@ from sphereface.errors import ConfigError, SpherefaceError, UnsupportedError
 
 TOPOLOGY_TIMEOUT = 120
 """Seconds that ranks wait for one another at the start; MindSpore's own default lets them retry without an end."""
+COLLECTIVE_TIMEOUT = 3600
+"""Seconds that a rank on CPU waits in an all-reduce. After MindSpore's 30 it was the rank that waited which failed, by
+`Launch kernel failed`, where another was held up by its storage; whoever started the ranks knows which one hangs."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
     _quiet(environ)
     if config.device_target == "CPU":
         _share_cores(environ, size)
+        environ.setdefault("MS_CPU_COMM_OP_TIMEOUT", str(COLLECTIVE_TIMEOUT))
     use_device(config, environ)
     if size == 1:
         return Ranks(0, 1)

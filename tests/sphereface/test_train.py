@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,8 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -70,10 +72,12 @@ def run_here(flags: dict[str, str], **more: Any) -> int:
     return train(config, Ranks(0, 1), Heartbeat(None, 0), StopRequest())
 
 
-def start(flags: dict[str, str], environ: dict[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
+def start(
+    flags: dict[str, str], environ: dict[str, str] | None = None, log: IO[str] | int = subprocess.PIPE, **more: Any
+) -> subprocess.Popen[str]:
     words = [word for key, value in (flags | more).items() for word in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "sphereface.train", *words]
-    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, env=environ, stdout=log, stderr=subprocess.STDOUT, text=True)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -206,22 +210,28 @@ def together(faces: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     shared = {
         "MS_SCHED_HOST": "127.0.0.1", "MS_SCHED_PORT": str(port), "MS_WORKER_NUM": "2", "MS_TOPO_TIMEOUT": "60",
         "RANK_SIZE": "2", "SPHEREFACE_STATUS_DIR": str(output / "status"),
+        "GLOG_v": "3", "MS_SUBMODULE_LOG_v": "{DEVICE:1}",
     }  # fmt: skip
     roles = [{"MS_ROLE": "MS_SCHED", "RANK_ID": "0"}]
     roles += [{"MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": rank} for rank in ("0", "1")]
     flags = faces | {"per_batch_size": "1", "output": str(output)}
-    processes = [start(flags, environ=os.environ | shared | role) for role in roles]  # as msrun does, but ours to end
-    try:
+    with ExitStack() as stack:
+        processes = []  # as msrun does, but ours to end
+        for role in roles:
+            log = stack.enter_context((output / f"{role['MS_ROLE']}_{role['RANK_ID']}.log").open("w+"))
+            processes.append(stack.enter_context(start(flags, os.environ | shared | role, log)))
+            stack.callback(processes[-1].kill)
         for process in processes:
-            printed = process.communicate(timeout=2 * DEADLINE)[0]
+            process.wait(timeout=2 * DEADLINE)
+        for process in processes:
             # MindSpore may crash at the exit of a rank that is done.
             crashed = process.returncode < 0 and process.pid in done(output / "status")
-            assert process.returncode == 0 or crashed, printed
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+            assert process.returncode == 0 or crashed, [log[-2000:] for log in logs(output)]
     return output
+
+
+def logs(together: Path) -> list[str]:
+    return [path.read_text() for path in sorted(together.glob("MS_*.log"))]
 
 
 def done(status: Path) -> set[int]:
@@ -232,6 +242,11 @@ def done(status: Path) -> set[int]:
 
 def test_ranks_say_that_they_are_done_when_all_are(together: Path) -> None:
     assert len(done(together / "status")) == 2
+
+
+def test_a_rank_that_is_held_up_is_waited_for(together: Path) -> None:
+    told = [re.findall(r"comm op exec timeout \w+ been set (\d+) seconds", log) for log in logs(together)]
+    assert told == [[], ["3600"], ["3600"]]
 
 
 def test_two_ranks_are_one_with_twice_the_batch(straight: Path, together: Path) -> None:

@@ -58,7 +58,11 @@ def serving() -> Iterator[FakeServer]:
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            _send(self, server.next(Call(self.command, self.path, dict(self.headers), body)))
+            answer = server.next(Call(self.command, self.path, dict(self.headers), body))
+            try:
+                _send(self, answer)
+            except ConnectionError:  # a client may hang up in the middle of a stream
+                self.close_connection = True
 
         do_GET = do_POST = do_PATCH = do_DELETE = answer
 

@@ -27,7 +27,9 @@ _momentum = ops.ApplyMomentum()
 
 @_squares.register("Tensor")  # type: ignore[untyped-decorator]  # mindspore has no types
 def _sum_of_squares(gradient: Any) -> Any:
-    return ops.reduce_sum(ops.square(gradient))
+    # Row by row: over all axes at once MindSpore's sum takes nine times as long on CPU, 4 to 14 % of the whole step.
+    rows = ops.reshape(ops.square(gradient), (gradient.shape[0], -1))
+    return ops.reduce_sum(ops.reduce_sum(rows, 1))
 
 
 @_update.register(*7 * ["Tensor"])  # type: ignore[untyped-decorator]

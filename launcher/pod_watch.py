@@ -69,6 +69,8 @@ def _hang(hangs: HangWatch, clock: float, processes: StageProcesses, gang: Gang)
         return silent
     if hang is None:
         return None
+    if processes.is_done(hang.name):
+        return Ending(0)  # only its exit hangs, and is ended with what else is left
     reason = "SchedulerFailed" if hang.name == rank.SCHEDULER else "RankHung"
     return Ending(1, reason, hang.message, culprit=hang.name)
 

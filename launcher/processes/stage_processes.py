@@ -113,8 +113,8 @@ class StageProcesses:
                 self.members[name] = self._seen(member, now)
         if self._several and any(self._is_untold(name) for name in self.ranks):
             self._ask_starter()
-        for number, name in zip(self.numbers, self.ranks, strict=True):
-            self._excuse(number, name)
+        for name in self.ranks:
+            self._excuse(name)
         if sum(self._fell(name, now) for name in self.ranks) > 1:
             self._put_first(now)
         return list(self.members.values())
@@ -124,6 +124,13 @@ class StageProcesses:
         ranks = [self.members[name] for name in self.ranks if name in self.members]
         ended = [member.ended for member in ranks if member.ended is not None and not member.failed]
         return max(ended) if len(ended) == len(self.ranks) else None
+
+    def is_done(self, name: str) -> bool:
+        """Whether it is a rank that has said that all of them are done: nothing but their exits is left."""
+        if name not in self.ranks or name not in self.members:
+            return False
+        beat = progress.read_heartbeat(self.status, self.numbers[self.ranks.index(name)])
+        return beat is not None and (beat.phase, beat.pid) == (layout.DONE, self.members[name].process.pid)
 
     def first_exit(self) -> int | None:
         """How the process that holds all the others (msrun, or the one rank) ended; None while it lives."""
@@ -192,14 +199,11 @@ class StageProcesses:
             if self._is_untold(name):
                 self.members[name] = replace(self.members[name], exit_code=code)
 
-    def _excuse(self, number: int, name: str) -> None:
+    def _excuse(self, name: str) -> None:
         """A rank that had said that all of them are done has ended well, though a signal ended it: MindSpore may crash
         at its exit, and msrun kills the others for it."""
         member = self.members.get(name)
-        if member is None or (member.exit_code or 0) >= 0:
-            return
-        beat = progress.read_heartbeat(self.status, number)
-        if beat is not None and (beat.phase, beat.pid) == (layout.DONE, member.process.pid):
+        if member is not None and (member.exit_code or 0) < 0 and self.is_done(name):
             self.members[name] = replace(member, exit_code=0)
 
     def _fell(self, name: str, now: float) -> bool:

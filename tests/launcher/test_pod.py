@@ -152,6 +152,15 @@ def test_a_crash_at_the_exit_of_one_rank_takes_nothing_from_the_others(folder: P
     assert (folder / "train" / layout.SUCCESS).exists()
 
 
+@pytest.mark.usefixtures("several")
+def test_a_rank_that_is_done_and_hangs_at_its_exit_is_ended_and_is_no_failure(folder: Path) -> None:
+    ended = run(folder, "--steps", "3", "--trouble", "1:3:silent", processes=2, policy=replace(FAST, heartbeat_s=2.0))
+
+    assert (ended.exit_code, ended.reason) == (0, "")
+    assert (folder / "train" / layout.SUCCESS).exists()
+    assert process_tree.read(pid_of(folder, "rank_1")) is None
+
+
 def test_an_earlier_result_does_not_stand_in_for_a_missing_one(folder: Path) -> None:
     assert run(folder, "--steps", "2", "--trouble", "0:1:SIGKILL", "--until", "1").exit_code == 1
     (folder / "train" / layout.RESULT).write_text('{"schema": 1, "stage": "train", "files": []}')

@@ -120,7 +120,8 @@ def test(root: Path) -> None:
         build(preset, root)
         call(["ctest", "--preset", preset], f"tests of the {preset} build failed", SOURCE)
     built = [*sources, SOURCE / ".clang-tidy", *SOURCE.rglob("CMake*"), LOCK, Path(__file__)]
-    with_python = [*built, *(path for name in COMPARED for path in (ROOT / name).rglob("*.py")), SCRIPT]
+    python = [path for name in COMPARED for path in (ROOT / name).rglob("*.py")]
+    with_python = [*built, *python, LOCK.with_name("runtime.lock"), SCRIPT]
     once("tidy", built, tidy)
     if os.environ.get("DATA"):  # faces whose content is not looked at here
         compare()

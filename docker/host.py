@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
 import time
@@ -58,8 +57,7 @@ def has_image(tag: str) -> bool:
 
 def run(*argv: str, folder: Path | None = None, given: str | None = None) -> str:
     """Returns what it printed on stdout. BuildError with its last lines where it fails."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(argv, cwd=folder, input=given, env=environment, capture_output=True, text=True)
+    done = subprocess.run(argv, cwd=folder, input=given, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
         raise BuildError(f"`{' '.join(argv[:2])}` failed with exit code {done.returncode}, its last lines:\n{last}")

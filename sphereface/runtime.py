@@ -42,7 +42,6 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
     _quiet(environ)
     if config.device_target == "CPU":
         _share_cores(environ, size)
-        environ.setdefault("MS_CPU_COMM_OP_TIMEOUT", str(COLLECTIVE_TIMEOUT))
     use_device(config, environ)
     if size == 1:
         return Ranks(0, 1)
@@ -54,6 +53,7 @@ def start(config: Config, environ: MutableMapping[str, str] = os.environ) -> Ran
             f"start the ranks with `launcher submit --devices {size}` or msrun"
         )
     environ.setdefault("MS_TOPO_TIMEOUT", str(TOPOLOGY_TIMEOUT))
+    environ.setdefault("MS_CPU_COMM_OP_TIMEOUT", str(COLLECTIVE_TIMEOUT))
     from mindspore import communication
 
     try:
